@@ -1,0 +1,1 @@
+"""Nouns and arithmetic. Pure: no clock, random, socket, file, database or log."""

@@ -1,0 +1,1 @@
+"""Between many callers and one database: batches, deadlines, back-pressure."""

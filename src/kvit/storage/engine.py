@@ -1,0 +1,117 @@
+"""One database by its URL: SQLAlchemy engines for everything but the two hot paths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.pool import NullPool
+
+from kvit.domain.errors import DatabaseUnavailable, SettingsError
+from kvit.storage import sqlite
+
+#: How often a transaction that the database broke off (deadlock, serialisation) is run again.
+RETRIES = 5
+_RETRY_STATES = {"40P01", "40001"}
+
+
+@dataclass(slots=True)
+class Database:
+    """Where the books are. ``write`` begins transactions that may write, ``read`` such that do not."""
+
+    url: URL
+    _writer: Engine
+    _reader: Engine
+
+    @property
+    def is_postgres(self) -> bool:
+        return self.url.get_backend_name() == "postgresql"
+
+    @property
+    def path(self) -> str:
+        """The file of an SQLite database."""
+        return str(self.url.database)
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction: committed at the end of the block, rolled back by an exception."""
+        with _translated(), self._writer.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One snapshot of what is committed."""
+        with _translated(), self._reader.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        self._writer.dispose()
+        self._reader.dispose()
+
+
+def open_database(url_text: str) -> Database:
+    """``sqlite:///file`` or ``postgresql://…``. Raises ``SettingsError`` for anything else."""
+    try:
+        url = make_url(url_text)
+    except ArgumentError as error:
+        raise SettingsError(
+            "KVIT_DATABASE is not a database address; write sqlite:///file or postgresql://user@host/name"
+        ) from error
+    backend = url.get_backend_name()
+    if backend == "sqlite":
+        return _open_sqlite(url)
+    if backend == "postgresql":
+        return _open_postgres(url.set(drivername="postgresql+psycopg"))
+    raise SettingsError(f"KVIT_DATABASE: {backend} is not supported; use sqlite:///… or postgresql://…")
+
+
+def _open_sqlite(url: URL) -> Database:
+    path = url.database
+    if not path or path == ":memory:":
+        raise SettingsError("KVIT_DATABASE: an SQLite database needs a file: sqlite:///kvit-data/kvit.sqlite")
+    Path(path).absolute().parent.mkdir(parents=True, exist_ok=True)
+
+    def make(begin: str) -> Engine:
+        engine = create_engine(
+            "sqlite://", creator=lambda: sqlite.connect(path), module=sqlite.sqlite_driver, poolclass=NullPool
+        )
+
+        @event.listens_for(engine, "begin")
+        def _begin(connection: Connection) -> None:
+            connection.exec_driver_sql(begin)
+
+        return engine
+
+    return Database(url, make("BEGIN IMMEDIATE"), make("BEGIN"))
+
+
+def _open_postgres(url: URL) -> Database:
+    options: dict[str, Any] = {"pool_size": 4, "max_overflow": 4, "pool_pre_ping": True}
+    engine = create_engine(url, **options)
+    return Database(url, engine, engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True))
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """The driver's "I am unwell" as our own fault."""
+    try:
+        yield
+    except OperationalError as error:
+        raise DatabaseUnavailable(f"the database is not available: {_first_line(error)}") from error
+
+
+def _first_line(error: DBAPIError) -> str:
+    return str(error.orig).strip().split("\n", 1)[0]
+
+
+def is_retryable(error: BaseException) -> bool:
+    """Did the database break the transaction off only because of its neighbours?"""
+    cause = error.__cause__ if isinstance(error, DatabaseUnavailable) else error
+    original = getattr(cause, "orig", cause)
+    return getattr(original, "sqlstate", None) in _RETRY_STATES

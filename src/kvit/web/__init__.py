@@ -1,0 +1,1 @@
+"""Rooms with a listening socket."""
