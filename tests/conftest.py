@@ -73,4 +73,4 @@ def chromium_path() -> str:
         path = shutil.which(name)
         if path:
             return path
-    missing("no Chromium: install it (Debian: apt-get install chromium fonts-noto-core)")
+    return missing("no Chromium: install it (Debian: apt-get install chromium fonts-noto-core)")

@@ -1,4 +1,4 @@
-"""What a test does when a part of the machine is missing: skip aloud, or fail where nothing may be missing."""
+"""What a test does when a part of the machine is missing: skip aloud, or in CI fail."""
 
 from __future__ import annotations
 

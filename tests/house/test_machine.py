@@ -42,10 +42,10 @@ def test_a_template_is_filled_once_and_copied(postgres_cluster: Cluster) -> None
             connection.execute("CREATE TABLE pebble (id integer)")
 
     for _copy in range(2):
-        with postgres_cluster.database(postgres_cluster.template("pebbles", fill)) as url:
-            with psycopg.connect(url) as connection:
-                assert connection.execute("SELECT count(*) FROM pebble").fetchone() == (0,)
-                connection.execute("INSERT INTO pebble VALUES (1)")
+        template = postgres_cluster.template("pebbles", fill)
+        with postgres_cluster.database(template) as url, psycopg.connect(url) as connection:
+            assert connection.execute("SELECT count(*) FROM pebble").fetchone() == (0,)
+            connection.execute("INSERT INTO pebble VALUES (1)")
     assert len(filled) == 1
 
 
