@@ -1,0 +1,103 @@
+"""What may be shown of a name at a terminal, and of a query string in a log.
+
+A terminal stands in public: the payer should recognise the name, the bystander should not learn it.
+Everything here is total: any text and any bytes have a masked form.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection
+
+#: How much of a client's name an agent is told.
+SHOW_NAME = frozenset({"none", "masked", "full"})
+
+#: Always three, so that the length of the word is not told.
+STARS = "***"
+
+#: Query strings are logged up to so many parameters; the rest is counted.
+PARAMETERS_MAX = 50
+
+#: Signs that part words, and that a masked name keeps. Every other sign counts as a part of its word.
+_SEPARATORS = frozenset("-‐‑–—'’ʼ`\"«»“”„().,;/&№ ")
+
+_PARAMETER_NAME = re.compile(rb"[A-Za-z_][A-Za-z0-9_.\-]{0,39}")
+_PLAIN_VALUE = re.compile(rb"[A-Za-z0-9_.:,+%\-]{0,80}")
+
+
+def display_name(name: str, show: str) -> str:
+    """``name`` as an agent may see it: ``show`` is ``none`` (always ``""``), ``masked`` or ``full``.
+
+    Masked: of every word the first letter and three stars; the parts of a hyphenated word are words.
+    ``Иванова Анна`` -> ``И*** А***``, ``Римский-Корсаков Н. А.`` -> ``Р***-К*** Н. А.``,
+    ``ТОО "Су Арнасы"`` -> ``Т*** "С*** А***"``. An initial (one letter and a point) stays as it is: it
+    holds no more than its masked form would. Spaces are made single. Another ``show`` is a ``ValueError``.
+    """
+    if show not in SHOW_NAME:
+        raise ValueError(f"a name is shown as none, masked or full, not as {show!r}")
+    if show == "none":
+        return ""
+    text = " ".join(unicodedata.normalize("NFC", name).split())
+    return text if show == "full" else _masked(text)
+
+
+def mask_query(query: bytes, safe_names: Collection[str]) -> str:
+    """A raw query string fit for a log: names of parameters stay, values become ``*``.
+
+    ``b"command=pay&account=1001&sum=10"`` with ``{"command"}`` -> ``"command=pay&account=*&sum=*"``.
+    The value of a parameter in ``safe_names`` stays while it is short and plain ASCII. Anything that
+    does not look like a parameter's name is ``*`` as well, for it may be a mistyped value; an empty
+    value stays empty. The result is printable ASCII of bounded length, whatever the bytes.
+    """
+    if not query:
+        return ""
+    parts = query.split(b"&", PARAMETERS_MAX)
+    rest = parts.pop().count(b"&") + 1 if len(parts) > PARAMETERS_MAX else 0
+    shown = [_masked_parameter(part, safe_names) for part in parts]
+    if rest:
+        shown.append(f"(and {rest} more)")
+    return "&".join(shown)
+
+
+def _masked_parameter(part: bytes, safe_names: Collection[str]) -> str:
+    raw_name, equals, value = part.partition(b"=")
+    if not equals or not _PARAMETER_NAME.fullmatch(raw_name):
+        name = "*" if raw_name else ""
+    else:
+        name = raw_name.decode("ascii")
+    if not value:
+        return name + equals.decode("ascii")
+    if name in safe_names and _PLAIN_VALUE.fullmatch(value):
+        return f"{name}={value.decode('ascii')}"
+    return f"{name}=*"
+
+
+def _masked(text: str) -> str:
+    shown: list[str] = []
+    start = 0
+    while start < len(text):
+        end = start
+        while end < len(text) and text[end] not in _SEPARATORS:
+            end += 1
+        if end == start:
+            shown.append(text[start])
+            start += 1
+            continue
+        word = text[start:end]
+        is_initial = text[end : end + 1] == "." and _first_letter(word) == word and word.isalpha()
+        shown.append(word if is_initial else _first_letter(word) + STARS)
+        start = end
+    masked = "".join(shown)
+    return masked if any(character not in _SEPARATORS for character in masked) else ""
+
+
+def _first_letter(word: str) -> str:
+    """The first letter or digit with the marks that belong to it; ``""`` where the word has none."""
+    for place, character in enumerate(word):
+        if unicodedata.category(character)[0] in "LN":
+            end = place + 1
+            while end < len(word) and end < place + 3 and unicodedata.category(word[end])[0] == "M":
+                end += 1
+            return word[place:end]
+    return ""
