@@ -60,13 +60,15 @@ def with_check(payload: str, scheme: str) -> str:
 
 
 def payload_of(number: str, scheme: str) -> str:
-    """``number`` without its check digits, which are not looked at: ``("1002344", "luhn")`` -> ``"100234"``."""
+    """``number`` less its check digits, right or wrong: ``("1002344", "luhn")`` -> ``"100234"``."""
     return number[: len(number) - CHECK_DIGITS[scheme]]
 
 
 def numbers_left(after_payload: int, width: int) -> int:
     """How many payloads of ``width`` digits come after ``after_payload`` and do not begin with 0."""
-    return max(0, 10**width - 1 - max(after_payload, 10 ** (width - 1) - 1))
+    below_first: int = 10 ** (width - 1) - 1
+    last: int = 10**width - 1
+    return max(0, last - max(after_payload, below_first))
 
 
 def next_numbers(after_payload: int, count: int, scheme: str, width: int) -> Iterator[str]:
