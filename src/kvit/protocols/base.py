@@ -1,0 +1,118 @@
+"""The adapter contract: four pure functions, one agreement's terms, and the switches of a dialect.
+
+Standard library only, Python 3.9 syntax: protocols also run on cheap hosting.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Callable, Dict, FrozenSet, Mapping, Tuple, Union
+
+from kvit.domain.messages import (
+    Command,
+    Denied,
+    HttpRequest,
+    HttpResponse,
+    Malformed,
+    Result,
+)
+
+#: What ``read`` may say the agent does next: ``done`` (final yes), ``stop`` (final no), ``again``.
+NEXT_STEPS = ("done", "stop", "again")
+
+
+@dataclass(frozen=True)
+class Terms:
+    """One agreement as its adapter sees it. The adapter has no other configuration.
+
+    ``dialect`` holds what the agreement says of the protocol's ``DIALECT`` switches; a switch that is
+    not in it has its default. Login and password both empty: the agreement asks for none.
+    """
+
+    agreement_id: str = ""
+    currency: str = "RUB"
+    exponent: int = 2
+    basic_login: str = ""
+    basic_password: str = ""
+    dialect: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Switch:
+    """One dialect switch: its default and what it may be.
+
+    ``choices`` lists the values; without choices any text that ``pattern`` matches from end to end.
+    ``is_pattern``: the text is itself a regular expression and has to compile.
+    """
+
+    default: str
+    choices: Tuple[str, ...] = ()
+    pattern: str = ""
+    about: str = ""
+    is_pattern: bool = False
+
+    def problem(self, value: str) -> str:
+        """Why ``value`` cannot be set here; ``""`` when it can."""
+        if self.choices and value not in self.choices:
+            return "must be one of: " + ", ".join(self.choices)
+        if not self.choices and re.fullmatch(self.pattern, value) is None:
+            return "does not have the form " + self.pattern
+        if self.is_pattern:
+            try:
+                re.compile(value)
+            except (re.error, OverflowError, RecursionError) as error:
+                return "is not a regular expression: " + str(error)
+        return ""
+
+
+def dialect_problems(switches: Mapping[str, Switch], given: Mapping[str, str]) -> Dict[str, str]:
+    """What is wrong with an agreement's ``[dialect]``: switch -> reason; empty when nothing is."""
+    problems: Dict[str, str] = {}
+    for name, value in given.items():
+        if name not in switches:
+            problems[name] = "no such switch; there are: " + ", ".join(sorted(switches))
+        elif problem := switches[name].problem(value):
+            problems[name] = problem
+    return problems
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What the agent's side makes of an answer: the next step, and what it could read.
+
+    ``amount_minor`` is -1 where the answer names no sum. ``shown`` is what a terminal would show:
+    pairs of a name and a text.
+    """
+
+    step: str
+    code: str = ""
+    comment: str = ""
+    receipt: str = ""
+    amount_minor: int = -1
+    shown: Tuple[Tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """An entry of the list of protocols: the four functions and what the shared suite must know.
+
+    * ``decode(request, terms)``: total, never raises, whatever the bytes.
+    * ``encode(request, result, terms)``: total; same result, same bytes.
+    * ``ask(command, terms)`` and ``read(command, response, terms)``: the agent's side.
+
+    ``commands`` names the kinds that ``decode`` can give (``"Lookup"``, ``"Post"``, ...). ``grade`` is
+    ``simulated`` (vectors from the published specification), ``certified`` (a bank's test stand
+    passed) or ``live`` (payments seen).
+    """
+
+    name: str
+    title: str
+    decode: Callable[[HttpRequest, Terms], Union[Command, Malformed, Denied]]
+    encode: Callable[[HttpRequest, Result, Terms], HttpResponse]
+    ask: Callable[[Command, Terms], HttpRequest]
+    read: Callable[[Command, HttpResponse, Terms], Heard]
+    commands: FrozenSet[str]
+    dialect: Mapping[str, Switch] = field(default_factory=dict)
+    two_phase: bool = False
+    grade: str = "simulated"

@@ -1,0 +1,22 @@
+"""The list of protocols. A new protocol is one file in this folder and one line here.
+
+Standard library only, Python 3.9 syntax: protocols also run on cheap hosting.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Mapping
+
+from kvit.protocols import qiwi
+from kvit.protocols.base import Protocol
+
+#: Every protocol that an agreement may name, by that name.
+PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
+    {
+        protocol.name: protocol
+        for protocol in (
+            qiwi.PROTOCOL,
+        )
+    }
+)  # fmt: skip
