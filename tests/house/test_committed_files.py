@@ -48,7 +48,9 @@ MACHINE_PATHS = re.compile(
 def committed() -> list[Path]:
     """Every file that git follows, as it stands now."""
     try:
-        listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+        listed = subprocess.run(
+            ["git", "-c", "safe.directory=*", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True
+        ).stdout
     except (OSError, subprocess.CalledProcessError):
         missing("no git, or not a clone: what is committed cannot be listed")
     files = [ROOT / name for name in listed.decode().split("\0") if name]

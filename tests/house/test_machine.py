@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.conftest import CHROMIUM_FLAGS
 from tests.postgres import Cluster
 
 ROOT = Path(__file__).parents[2]
@@ -95,3 +96,15 @@ def _wait_until_gone(pid: int) -> None:
 
 def test_both_engines_are_tried(database_url: str) -> None:
     assert database_url.startswith(("sqlite:////", "postgresql://kvit:"))
+
+
+@pytest.mark.browser
+def test_the_browser_runs_a_page(chromium_path: str) -> None:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path, args=list(CHROMIUM_FLAGS))
+        page = browser.new_page()
+        page.set_content("<p></p><script>document.querySelector('p').textContent = 'Әйгерім'</script>")
+        assert page.text_content("p") == "Әйгерім"
+        browser.close()
