@@ -197,8 +197,13 @@ def _reachable(programs: Path, folder: Path, owner: Owner) -> Path:
     everybody_enters = 0o001
     if owner.uid is None or all(parent.stat().st_mode & everybody_enters for parent in programs.parents):
         return programs
-    copy = folder / "programs"
-    shutil.copytree(programs.parent, copy, symlinks=True)
+    installation = programs.parent
+    package = installation.parent
+    copy = folder / "programs" / package.name / installation.name
+    shutil.copytree(installation, copy, symlinks=True)
+    # A wheel keeps shared libraries beside its package, and the programs look for them there.
+    for libraries in package.parent.glob(f"{package.name}.libs"):
+        shutil.copytree(libraries, folder / "programs" / libraries.name)
     return copy / programs.name
 
 
@@ -229,7 +234,7 @@ def _initialise(programs: Path, folder: Path, owner: Owner, password: str) -> No
     )
     password_file.unlink()
     if done.returncode != 0:
-        raise PostgresUnavailable(f"initdb failed: {done.stderr.strip() or done.stdout.strip()}")
+        raise RuntimeError(f"initdb failed: {done.stderr.strip() or done.stdout.strip()}")
 
 
 def _start(programs: Path, folder: Path, owner: Owner, password: str, settings: Mapping[str, str]) -> Cluster:
@@ -245,7 +250,7 @@ def _start(programs: Path, folder: Path, owner: Owner, password: str, settings: 
         except BaseException:
             _stop(process)
             raise
-    raise PostgresUnavailable(f"PostgreSQL did not start: {log.read_text(errors='replace')[-2000:]}")
+    raise RuntimeError(f"PostgreSQL did not start: {log.read_text(errors='replace')[-2000:]}")
 
 
 def _fixed_settings(port: int) -> dict[str, str]:

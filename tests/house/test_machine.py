@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -80,7 +81,7 @@ def test_the_server_dies_with_the_tests_however_they_die(postgres_cluster: Clust
     try:
         _wait_until_gone(int(server_pid))
     finally:
-        subprocess.run(["rm", "-rf", folder], check=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _wait_until_gone(pid: int) -> None:
