@@ -60,6 +60,12 @@ class Form:
             self.wrong(name, "control character")
         return value
 
+    def kept(self, names: Pattern[str]) -> Tuple[Tuple[str, str], ...]:
+        """The parameters whose whole name matches, with their texts, in the order in which they came."""
+        return tuple(
+            (name, self.text(name)) for name, value in self.values.items() if value and names.fullmatch(name)
+        )
+
     def digits(self, name: str, size_max: int, *, required: bool = True) -> str:
         """1 to ``size_max`` ASCII digits; ``""`` when left out."""
         value = self.values.get(name, "")

@@ -13,8 +13,9 @@ from typing import Callable, List, Mapping, Tuple, Union
 # One word a line would push the code off the page.
 # isort: off
 from kvit.domain.messages import (
-    BadAmount, Command, Conflict, Denied, Found, HttpRequest, HttpResponse, ListPosted, Lookup, Malformed,
-    NoSuchAccount, NoSuchTxn, Post, Posted, Refused, Result, Statement, Status, TryLater, Void, Voided,
+    REFUSALS, BadAmount, Command, Conflict, Denied, Found, HttpRequest, HttpResponse, ListPosted, Lookup,
+    Malformed, NoSuchAccount, NoSuchTxn, Post, Posted, Refused, Result, Statement, Status, TryLater, Void,
+    Voided,
 )  # fmt: skip
 
 # isort: on
@@ -50,15 +51,13 @@ _SHOWN = r"(name|debt|advance)(:[A-Za-z0-9_-]{0,32}){0,2}"
 
 DIALECT: Mapping[str, Switch] = {
     "response_txn_tag": Switch(
-        "osmp_txn_id", ("osmp_txn_id", "txn_id", "ibox_txn_id"), about="tag of the echoed payment id"
-    ),
+        "osmp_txn_id", ("osmp_txn_id", "txn_id", "ibox_txn_id"), about="tag of the echoed payment id"),
     "answer_sum": Switch("on", _ON_OFF, about="`sum` in the answer to a payment"),
     "prv_txn_date": Switch("off", _ON_OFF, about="`prv_txn_date`, our booking time, beside `prv_txn`"),
     "comment": Switch("on", _ON_OFF, about="`comment` in every answer"),
     "show": Switch(
         "name:disp1,debt:disp2", pattern=f"none|{_SHOWN}(,{_SHOWN}){{0,8}}",
-        about="what field1, field2 ... show: `what:name:type`, what = name, debt or advance; or `none`",
-    ),
+        about="what field1, field2 ... show: `what:name:type`, what = name, debt or advance; or `none`"),
     "debt_label": Switch("К оплате", pattern=r"[^\x00-\x1f]{0,40}", about="text before the debt"),
     "advance_label": Switch("Аванс", pattern=r"[^\x00-\x1f]{0,40}", about="text before the advance"),
     "balance_fio": Switch("off", _ON_OFF, about="`balance` and `fio` in the answer to a check (Pegas)"),
@@ -68,11 +67,8 @@ DIALECT: Mapping[str, Switch] = {
     "verify": Switch("off", _ON_OFF, about="the command verify: the payments of a day (Pegas)"),
     "account_pattern": Switch(
         "", pattern=r"(?s).{0,200}", is_pattern=True,
-        about="regular expression that the whole account must match as it came; empty: any",
-    ),
-    "account_normalise": Switch(
-        "none", pattern=kit.NORMALISE_RULES, about="digits: drop leading zeros, or pad to N"
-    ),
+        about="regular expression that the whole account must match as it came; empty: any"),
+    "account_normalise": Switch("none", pattern=kit.NORMALISE_RULES, about="leading zeros dropped or added"),
     "txn_date": Switch("required", ("required", "optional"), about="may a payment come without its date"),
     "txn_date_format": Switch(kit.COMPACT, tuple(kit.LAYOUTS), about="how the network writes its dates"),
     "sum_digits": Switch("optional", ("optional", "exact"), about="`152.5` and `152` beside `152.50`"),
@@ -177,7 +173,8 @@ _TXN_DIGITS_MAX = 20
 _ACCOUNT_SIZE_MAX = 200
 _SERVICE_DIGITS_MAX = 9
 _RECEIPT_MAX = 2**63 - 1
-_DATA = re.compile(r"data[1-9][0-9]?", re.ASCII)
+_PAY_EXTRA = re.compile("trm_id|prv_id|data[1-9][0-9]?")
+_CHECK_EXTRA = re.compile("ccy|" + _PAY_EXTRA.pattern)
 
 
 def _lookup(form: kit.Form, terms: Terms) -> Command:
@@ -188,7 +185,7 @@ def _lookup(form: kit.Form, terms: Terms) -> Command:
     form.amount_minor("sum", terms.exponent, fraction=_switch(terms, "sum_digits"), required=checks)
     form.currency("ccy")
     service = form.digits("pay_type", _SERVICE_DIGITS_MAX, required=False)
-    return Lookup(txn=txn, number=number, service=service, fields=_fields(form, ("trm_id", "prv_id", "ccy")))
+    return Lookup(txn=txn, number=number, service=service, fields=form.kept(_CHECK_EXTRA))
 
 
 def _post(form: kit.Form, terms: Terms) -> Command:
@@ -206,7 +203,7 @@ def _post(form: kit.Form, terms: Terms) -> Command:
         service=form.digits("pay_type", _SERVICE_DIGITS_MAX, required=False),
         network_time=form.moment("txn_date", _switch(terms, "txn_date_format"), required=required),
         network_time_raw=form.values.get("txn_date", ""),
-        fields=_fields(form, ("trm_id", "prv_id")),
+        fields=form.kept(_PAY_EXTRA),
     )
 
 
@@ -246,11 +243,6 @@ def _account(form: kit.Form, terms: Terms) -> str:
     return kit.normalise_number(number, _switch(terms, "account_normalise"))
 
 
-def _fields(form: kit.Form, kept: Tuple[str, ...]) -> Tuple[Tuple[str, str], ...]:
-    names = [name for name in form.values if name in kept or (name[:4] == "data" and _DATA.fullmatch(name))]
-    return tuple((name, text) for name in names if (text := form.text(name, required=False)))
-
-
 # --- writing answers -----------------------------------------------------------------------------
 
 # Which good news answers which command; anything else is our own fault and has to be asked again.
@@ -273,13 +265,11 @@ def _outcome(name: str, result: Result) -> str:
         above = result.high_minor is not None and result.amount_minor > result.high_minor
         return "too-large" if above else "too-small"
     if isinstance(result, Refused):
-        return result.reason if result.reason in CODES else "malformed"
+        return result.reason if result.reason in REFUSALS else "try-later"
     if isinstance(result, Malformed):
         if result.parameter == "account":
             return "wrong-account"
-        extra = result.parameter in ("pay_type", "trm_id", "prv_id", "ccy") or _DATA.fullmatch(
-            result.parameter
-        )
+        extra = result.parameter == "pay_type" or _CHECK_EXTRA.fullmatch(result.parameter)
         return "wrong-extra" if extra else "malformed"
     return _OUTCOMES.get(type(result), "try-later")
 
@@ -297,8 +287,8 @@ def _dialect_code(outcome: str, name: str, terms: Terms) -> str:
 def _echo(asked: Mapping[str, str], name: str, terms: Terms) -> str:
     """The payment's id as it came, where it came once and is well-formed."""
     tags = [("txn_id", _switch(terms, "response_txn_tag"))]
-    if name == "cancel":
-        tags = [*tags, ("cancel_txn_id", "cancel_txn_id")] if _switch(terms, "cancel") == "b" else []
+    if name == "cancel" and _switch(terms, "cancel") == "b":
+        tags.append(("cancel_txn_id", "cancel_txn_id"))
     return "".join(
         xmlkit.element(tag, asked[parameter])
         for parameter, tag in tags

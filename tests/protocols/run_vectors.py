@@ -1,0 +1,195 @@
+"""Run the vectors of every protocol: ``python run_vectors.py [protocol ...]``.
+
+Standard library only, Python 3.9 syntax: this also runs where the relay will.
+
+A vector is two files in ``tests/protocols/<protocol>/``. ``<name>.http`` is the raw request: request
+line, headers, an empty line, the body (one line end at the end of the file is not part of it).
+``<name>.expect`` has a head of ``key: value`` lines, an empty line, and the answer as it goes out::
+
+    case: paid                          what every protocol must show (see ``REQUIRED_CASES``); optional
+    about: one sentence
+    same_answer_as: <name>              the answer equals that vector's, byte for byte; optional
+    terms: {...}                        fields of ``Terms``
+    decoded: {"Post": {...}}            the command, or Malformed or Denied
+    result: {"Posted": {...}}           what is encoded; left out: what was decoded
+    heard: {"step": "done", ...}        what the agent's side makes of the answer
+
+    HTTP 200 code 0                     the status and the code for the log
+    content-type: ...
+
+    the body, to the end of the file without its last line end
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+# Where the package is not installed: the source beside the tests.
+sys.path.append(str(Path(__file__).resolve().parents[2] / "src"))
+
+from kvit.domain import messages
+from kvit.domain.messages import HttpRequest, HttpResponse
+from kvit.protocols.base import Protocol, Terms
+from kvit.protocols.registry import PROTOCOLS
+
+HERE = Path(__file__).resolve().parent
+
+#: The cases that every protocol has to bring, and those of a protocol with a hold before the payment.
+REQUIRED_CASES = (
+    "found", "not found", "paid", "paid again", "same id other sum", "malformed", "denied", "try later",
+)  # fmt: skip
+REQUIRED_TWO_PHASE_CASES = ("hold", "void", "void after post", "expired")
+
+
+class Vector(NamedTuple):
+    """One vector, read."""
+
+    protocol: str
+    name: str
+    case: str
+    about: str
+    same_answer_as: str
+    request: HttpRequest
+    terms: Terms
+    decoded: Any
+    result: Any
+    heard: Dict[str, Any]
+    answer: HttpResponse
+
+
+def protocol_folders() -> List[Path]:
+    """Every folder with vectors."""
+    return sorted(path for path in HERE.iterdir() if path.is_dir() and any(path.glob("*.http")))
+
+
+def load_all(folder: Path) -> List[Vector]:
+    """The vectors of one protocol, by name. A request without its answer, or the reverse, is an error."""
+    requests = {path.stem for path in folder.glob("*.http")}
+    answers = {path.stem for path in folder.glob("*.expect")}
+    if requests != answers:
+        raise ValueError(f"{folder.name}: only half of: {', '.join(sorted(requests ^ answers))}")
+    return [load(folder / (name + ".http")) for name in sorted(requests)]
+
+
+def load(path: Path) -> Vector:
+    """Read ``<name>.http`` and the ``<name>.expect`` beside it."""
+    expected = path.with_suffix(".expect").read_bytes().decode("utf-8")
+    head, answer_head, answer_body = expected.split("\n\n", 2)
+    keys = dict(line.split(": ", 1) for line in head.split("\n"))
+    decoded = value_of(json.loads(keys["decoded"]))
+    return Vector(
+        protocol=path.parent.name,
+        name=path.stem,
+        case=keys.get("case", ""),
+        about=keys["about"],
+        same_answer_as=keys.get("same_answer_as", ""),
+        request=read_request(path.read_bytes()),
+        terms=Terms(agreement_id=path.parent.name, **json.loads(keys["terms"])),
+        decoded=decoded,
+        result=value_of(json.loads(keys["result"])) if "result" in keys else decoded,
+        heard=json.loads(keys["heard"]),
+        answer=read_answer(answer_head, answer_body),
+    )
+
+
+def value_of(written: Dict[str, Dict[str, Any]]) -> Any:  # noqa: ANN401 - a command or a result
+    """``{"Post": {...}}`` as the word of ``domain.messages`` that it names."""
+    ((kind, given),) = written.items()
+    fields: Dict[str, Any] = {}
+    for name, value in given.items():
+        if name in ("received_at", "at"):
+            fields[name] = datetime.fromisoformat(value)
+        elif name == "fields":
+            fields[name] = tuple((key, text) for key, text in value)
+        elif name == "items":
+            fields[name] = tuple(value_of({"Posted": item}) for item in value)
+        else:
+            fields[name] = value
+    return getattr(messages, kind)(**fields)
+
+
+def read_request(raw: bytes) -> HttpRequest:
+    """The request as the door hands it to a protocol; the path after the door's own is kept."""
+    head, _, body = raw.partition(b"\n\n")
+    request_line, *lines = head.split(b"\n")
+    method, target, _version = request_line.split(b" ")
+    path, _, query = target.partition(b"?")
+    door, _, rest = path.decode("ascii").lstrip("/").partition("/")
+    inside = rest.partition("/")[2] if door == "pay" else ""
+    return HttpRequest(method.decode("ascii"), inside, query, headers_of(lines), body[:-1] if body else b"")
+
+
+def read_answer(head: str, body: str) -> HttpResponse:
+    """The answer that ``encode`` has to give, byte for byte."""
+    status_line, *lines = head.split("\n")
+    _, status, _, code = status_line.split(" ")
+    headers = headers_of([line.encode("ascii") for line in lines if line])
+    return HttpResponse(int(status), headers, body[:-1].encode("utf-8"), code)
+
+
+def headers_of(lines: List[bytes]) -> Tuple[Tuple[bytes, bytes], ...]:
+    """``Name: value`` lines; names in lower case."""
+    pairs = (line.split(b": ", 1) for line in lines)
+    return tuple((name.lower(), value) for name, value in pairs)
+
+
+def problems_of(vector: Vector, protocol: Protocol) -> List[str]:
+    """What does not hold; empty when the vector passes."""
+    problems = []
+    decoded = protocol.decode(vector.request, vector.terms)
+    if decoded != vector.decoded:
+        problems.append(f"decoded  {decoded!r}\n  expected {vector.decoded!r}")
+    answer = protocol.encode(vector.request, vector.result, vector.terms)
+    if answer != vector.answer or answer.code != vector.answer.code:
+        problems.append(f"answered {answer!r}\n  expected {vector.answer!r}")
+    if protocol.encode(vector.request, vector.result, vector.terms) != answer:
+        problems.append("a second encode gives another answer")
+    heard = protocol.read(vector.decoded, vector.answer, vector.terms)
+    for name, value in vector.heard.items():
+        got = getattr(heard, name)
+        if json.loads(json.dumps(got)) != value:
+            problems.append(f"heard    {name} {got!r}\n  expected {value!r}")
+    if vector.same_answer_as:
+        twin = load(HERE / vector.protocol / (vector.same_answer_as + ".http"))
+        if twin.answer != vector.answer:
+            problems.append(f"another answer than {twin.name}")
+    return problems
+
+
+def missing_cases(vectors: List[Vector], protocol: Protocol) -> List[str]:
+    """The required cases that no vector shows."""
+    required = REQUIRED_CASES + (REQUIRED_TWO_PHASE_CASES if protocol.two_phase else ())
+    shown = {vector.case for vector in vectors}
+    return [case for case in required if case not in shown]
+
+
+def main(wanted: List[str]) -> int:
+    """Run the vectors of the protocols named, or of all; 0 when all pass."""
+    passed = failed = 0
+    for folder in protocol_folders():
+        if wanted and folder.name not in wanted:
+            continue
+        protocol: Optional[Protocol] = PROTOCOLS.get(folder.name)
+        if protocol is None:
+            print(f"FAIL {folder.name}: vectors without a protocol")
+            failed += 1
+            continue
+        vectors = load_all(folder)
+        for case in missing_cases(vectors, protocol):
+            print(f"FAIL {folder.name}: no vector for the case '{case}'")
+            failed += 1
+        for vector in vectors:
+            problems = problems_of(vector, protocol)
+            for problem in problems:
+                print(f"FAIL {vector.protocol}/{vector.name}: {problem}")
+            passed, failed = passed + (not problems), failed + bool(problems)
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
