@@ -1,0 +1,1 @@
+"""Plays banks and kiosks. Never loaded in production."""

@@ -1,0 +1,134 @@
+"""The kiosk page and its endpoints, as one router under ``/kiosk``. Never loaded in production.
+
+The page is rendered here; its scripts and styles are our own files, served from here; nothing is asked
+of any other host, which the content security policy states.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import Any
+
+import jinja2
+import msgspec
+from litestar import MediaType, Request, Response, Router, get, post
+from litestar.datastructures import ResponseHeader
+from litestar.di import Provide
+from litestar.exceptions import NotFoundException
+
+from kvit.simulator import texts, views
+from kvit.simulator.room import KioskAgreement, KioskSettings, Room
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+_MEDIA_TYPES = {
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "json": "application/json; charset=utf-8",
+    "svg": "image/svg+xml",
+}
+
+_SIGNS = {"RUB": "₽", "KZT": "₸", "UAH": "₴", "USD": "$", "EUR": "€"}
+
+
+def kiosk_router(settings: KioskSettings) -> Router:
+    """The routes ``/kiosk``, ``/kiosk/static/…`` and ``/kiosk/api/…`` for the networks of ``settings``."""
+    room = Room(settings)
+    return Router(
+        path="/kiosk",
+        route_handlers=[page, static_file, check, pay, mischief],
+        dependencies={"room": Provide(lambda: room, sync_to_thread=False)},
+        response_headers=[
+            ResponseHeader(name="Content-Security-Policy", value=CONTENT_SECURITY_POLICY),
+            ResponseHeader(name="X-Content-Type-Options", value="nosniff"),
+            ResponseHeader(name="Referrer-Policy", value="no-referrer"),
+            ResponseHeader(name="Cache-Control", value="no-cache"),
+        ],
+        include_in_schema=False,
+    )
+
+
+def only_json(request: Request[Any, Any, Any]) -> Response[views.Complaint] | None:
+    """Refuse what a foreign page could send without asking: a form or plain text."""
+    if request.content_type[0] != "application/json":
+        return Response(views.Complaint("error.json"), status_code=415)
+    return None
+
+
+@get("/", media_type=MediaType.HTML)
+async def page(room: Room) -> str:
+    """The kiosk."""
+    agreements = room.settings.agreements
+    language = agreements[0].language if agreements else "ru"
+    settings = {"language": language, "agreements": [_for_the_page(one) for one in agreements]}
+    return _templates.get_template("kiosk.html").render(
+        settings_json=msgspec.json.encode(settings).decode("utf-8"),
+        agreements=agreements,
+        numbers=room.numbers(),
+        language=language,
+        languages=texts.LANGUAGES,
+        t=lambda key: texts.text(key, language),
+    )
+
+
+@get("/static/{name:str}")
+async def static_file(name: str) -> Response[bytes]:
+    """One of our own scripts, styles or pictures."""
+    content = _static.get(name)
+    if content is None:
+        raise NotFoundException
+    return Response(content, media_type=_MEDIA_TYPES[name.rpartition(".")[2]])
+
+
+@post("/api/check", before_request=only_json, status_code=200)
+async def check(data: views.CheckOrder, room: Room) -> Response[views.CheckReply | views.Complaint]:
+    """Ask about a client."""
+    return _answer(await room.check(data))
+
+
+@post("/api/pay", before_request=only_json, status_code=200)
+async def pay(data: views.PayOrder, room: Room) -> Response[views.PayReply | views.Complaint]:
+    """Make one attempt to pay."""
+    return _answer(await room.pay(data))
+
+
+@post("/api/mischief", before_request=only_json, status_code=200)
+async def mischief(
+    data: views.MischiefOrder, room: Room
+) -> Response[views.MischiefReply | views.Complaint]:
+    """Misbehave."""
+    return _answer(await room.mischief(data))
+
+
+def _answer(reply: Any) -> Response[Any]:
+    return Response(reply, status_code=400 if isinstance(reply, views.Complaint) else 200)
+
+
+def _for_the_page(agreement: KioskAgreement) -> dict[str, Any]:
+    terms = agreement.terms
+    return {
+        "id": terms.agreement_id,
+        "title": agreement.title,
+        "biller": agreement.biller_name,
+        "language": agreement.language,
+        "exponent": terms.exponent,
+        "sign": _SIGNS.get(terms.currency, terms.currency),
+        "notes": list(agreement.notes),
+    }
+
+
+def _read_static() -> dict[str, bytes]:
+    folder = resources.files("kvit.simulator").joinpath("static")
+    return {
+        entry.name: entry.read_bytes()
+        for entry in folder.iterdir()
+        if entry.name.rpartition(".")[2] in _MEDIA_TYPES
+    }
+
+
+_static = _read_static()
+_templates = jinja2.Environment(
+    loader=jinja2.PackageLoader("kvit.simulator"), autoescape=True, undefined=jinja2.StrictUndefined
+)

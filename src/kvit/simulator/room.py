@@ -1,0 +1,210 @@
+"""What a kiosk knows before anybody stands in front of it, and how it plays an order.
+
+Everything it knows about a client comes from answers of the HTTP door.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from kvit.domain.messages import Post
+from kvit.domain.money import format_amount, parse_amount
+from kvit.protocols.base import Terms
+from kvit.protocols.registry import PROTOCOLS
+from kvit.simulator import mischief, screen, views
+from kvit.simulator.agent import PAUSES_S, Agent, Exchange
+
+NumbersWorthTrying = Sequence[tuple[str, str]]
+
+#: No protocol has a longer client number (QIWI allows 200 characters).
+NUMBER_LENGTH_MAX = 200
+
+#: How many copies "at once" sends.
+AT_ONCE = 5
+
+
+@dataclass(frozen=True)
+class KioskAgreement:
+    """One terminal network that this kiosk can be.
+
+    ``language`` (``ru``, ``kk`` or ``en``) is what its screen speaks first, ``notes`` the banknotes it
+    takes, in whole units of the currency, ``timezone`` an IANA name.
+    """
+
+    terms: Terms
+    protocol_name: str
+    biller_name: str
+    title: str
+    language: str = "ru"
+    timezone: str = "Europe/Moscow"
+    notes: Sequence[int] = (50, 100, 500, 1000, 5000)
+
+
+@dataclass(frozen=True)
+class KioskSettings:
+    """``base_url``: where the biller's door is, or a callable where it is known only after the start.
+
+    ``numbers_worth_trying``: (number, label) pairs, or a callable that gives them at each page load.
+    """
+
+    base_url: str | Callable[[], str]
+    agreements: Sequence[KioskAgreement]
+    numbers_worth_trying: NumbersWorthTrying | Callable[[], NumbersWorthTrying] = ()
+    timeout_s: float = 20.0
+    pauses_s: Sequence[float] = PAUSES_S
+
+
+class Room:
+    """Plays orders of the page with the agents of ``settings``."""
+
+    def __init__(self, settings: KioskSettings) -> None:
+        self.settings = settings
+        self._agreements = {one.terms.agreement_id: one for one in settings.agreements}
+
+    def numbers(self) -> NumbersWorthTrying:
+        """The numbers worth trying, as they are now."""
+        numbers = self.settings.numbers_worth_trying
+        return numbers() if callable(numbers) else numbers
+
+    async def check(self, order: views.CheckOrder) -> views.CheckReply | views.Complaint:
+        """Ask about one client."""
+        agreement = self._agreements.get(order.agreement)
+        if agreement is None:
+            return views.Complaint("error.agreement")
+        if not _is_number(order.number):
+            return views.Complaint("error.number")
+        async with self._agent(agreement) as agent:
+            return await _checked(agent, order.number)
+
+    async def pay(self, order: views.PayOrder) -> views.PayReply | views.Complaint:
+        """Make one attempt to pay. The page repeats it while the answer is "again"."""
+        prepared = self._prepare(order)
+        if isinstance(prepared, views.Complaint):
+            return prepared
+        agreement, amount_minor = prepared
+        async with self._agent(agreement) as agent:
+            post = agent.post(order.number, amount_minor, order.txn, order.network_time)
+            exchange = await agent.send(post)
+            heard = exchange.heard
+            remains = await _checked(agent, order.number) if heard.step == "done" else None
+        return views.PayReply(
+            step=heard.step,
+            code=heard.code,
+            comment=heard.comment,
+            failure=exchange.failure,
+            txn=post.txn,
+            network_time=post.network_time,
+            number=post.number,
+            amount=format_amount(post.amount_minor, agreement.terms.exponent),
+            receipt=heard.receipt,
+            remains=remains,
+            exchanges=[views.exchange_view(exchange)],
+        )
+
+    async def mischief(self, order: views.MischiefOrder) -> views.MischiefReply | views.Complaint:
+        """Play a mischief between two real checks, so that its effect on the debt is seen."""
+        if order.kind not in mischief.KINDS:
+            return views.Complaint("error.kind")
+        if order.kind in ("again", "other-sum") and not order.txn:
+            return views.Complaint("error.pay-first")
+        prepared = self._prepare(order)
+        if isinstance(prepared, views.Complaint):
+            return prepared
+        agreement, amount_minor = prepared
+        async with self._agent(agreement) as agent:
+            before = await agent.send(agent.lookup(order.number))
+            played, taken_minor = await self._play(agent, order, amount_minor)
+            after = await agent.send(agent.lookup(order.number))
+        return _mischief_reply(order.kind, agent, played, taken_minor, (before, after))
+
+    async def _play(
+        self, agent: Agent, order: views.MischiefOrder, amount_minor: int
+    ) -> tuple[mischief.Mischief, int]:
+        """What happened, and how much one booking takes off the debt."""
+        if order.kind == "unknown":
+            return await mischief.unknown(agent, _unknown_like(order.number), amount_minor), 0
+        if order.kind in ("again", "other-sum"):
+            first = agent.post(order.number, amount_minor, order.txn, order.network_time)
+            if order.kind == "again":
+                return await mischief.again(agent, first, order.receipt), 0
+            return await mischief.other_sum(agent, first, _changed(agent, first)), 0
+        post = agent.post(order.number, amount_minor)
+        if order.kind == "at-once":
+            played = await mischief.at_once(agent, post, AT_ONCE)
+        else:
+            played = await mischief.drop(agent, post, self.settings.pauses_s)
+        booked = any(exchange.heard.step == "done" for exchange in played.exchanges)
+        return played, amount_minor if booked else 0
+
+    def _prepare(
+        self, order: views.PayOrder | views.MischiefOrder
+    ) -> tuple[KioskAgreement, int] | views.Complaint:
+        agreement = self._agreements.get(order.agreement)
+        if agreement is None:
+            return views.Complaint("error.agreement")
+        if not _is_number(order.number):
+            return views.Complaint("error.number")
+        amount_minor = parse_amount(order.amount, agreement.terms.exponent)
+        if amount_minor is None:
+            return views.Complaint("error.amount")
+        return agreement, amount_minor
+
+    def _agent(self, agreement: KioskAgreement) -> Agent:
+        base_url = self.settings.base_url
+        zone = ZoneInfo(agreement.timezone)
+        return Agent(
+            base_url() if callable(base_url) else base_url,
+            PROTOCOLS[agreement.protocol_name],
+            agreement.terms,
+            self.settings.timeout_s,
+            now=lambda: datetime.now(zone),
+        )
+
+
+async def _checked(agent: Agent, number: str) -> views.CheckReply:
+    exchange = await agent.send(agent.lookup(number))
+    return views.check_reply(exchange, number, agent)
+
+
+def _mischief_reply(
+    kind: str,
+    agent: Agent,
+    played: mischief.Mischief,
+    taken_minor: int,
+    checks: tuple[Exchange, Exchange],
+) -> views.MischiefReply:
+    terms = agent.terms
+    before_minor, after_minor = (
+        screen.shown_due_minor(check.heard, agent.protocol, terms) for check in checks
+    )
+    debt = mischief.judge_debt(before_minor, after_minor, taken_minor)
+    before, after = (
+        None if due is None else format_amount(due, terms.exponent) for due in (before_minor, after_minor)
+    )
+    return views.MischiefReply(
+        kind=kind,
+        verdict=views.verdict_view(played.verdict),
+        debt=views.verdict_view(debt),
+        due_before=before,
+        due_after=after,
+        exchanges=[views.exchange_view(one) for one in (checks[0], *played.exchanges, checks[1])],
+    )
+
+
+def _changed(agent: Agent, first: Post) -> Post:
+    """``first`` with a hundred units more."""
+    more_minor = 100 * 10**agent.terms.exponent
+    return agent.post(first.number, first.amount_minor + more_minor, first.txn, first.network_time)
+
+
+def _unknown_like(number: str) -> str:
+    """A number of the same length as ``number`` that hardly anybody has."""
+    nines = "9" * len(number)
+    return nines if nines != number else "8" * len(number)
+
+
+def _is_number(number: str) -> bool:
+    return 0 < len(number) <= NUMBER_LENGTH_MAX

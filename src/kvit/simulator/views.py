@@ -1,0 +1,170 @@
+"""What the kiosk's endpoints take and give, as JSON.
+
+Sums travel as decimal text (``"450.00"``), since a browser's numbers are floats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+
+from kvit.domain.messages import Command, ListPosted, Lookup, Post, Status, Void
+from kvit.domain.money import format_amount
+from kvit.simulator import screen
+from kvit.simulator.agent import Agent, Exchange
+from kvit.simulator.mischief import Verdict
+
+#: What people call each command on the wire.
+KINDS: Mapping[type, str] = {
+    Lookup: "check",
+    Post: "pay",
+    Void: "cancel",
+    Status: "status",
+    ListPosted: "list",
+}
+
+
+class CheckOrder(msgspec.Struct, forbid_unknown_fields=True):
+    """Ask about a client."""
+
+    agreement: str
+    number: str
+
+
+class PayOrder(msgspec.Struct, forbid_unknown_fields=True):
+    """Pay, once. ``txn`` and ``network_time`` are empty at the first attempt."""
+
+    agreement: str
+    number: str
+    amount: str
+    txn: str = ""
+    network_time: str = ""
+
+
+class MischiefOrder(msgspec.Struct, forbid_unknown_fields=True):
+    """Play ``kind``. ``txn``, ``network_time`` and ``receipt`` are those of the last confirmed payment."""
+
+    agreement: str
+    kind: str
+    number: str
+    amount: str
+    txn: str = ""
+    network_time: str = ""
+    receipt: str = ""
+
+
+class ExchangeView(msgspec.Struct):
+    """One request and its answer as they were on the wire."""
+
+    kind: str
+    method: str
+    request: str
+    response: str
+    failure: str
+    status: int
+    code: str
+    step: str
+    comment: str
+    elapsed_ms: float
+    at: datetime
+
+
+class CheckReply(msgspec.Struct):
+    """What the terminal shows of a client. ``due`` is ``None`` where the biller shows no debt."""
+
+    step: str
+    code: str
+    comment: str
+    failure: str
+    txn: str
+    number: str
+    name: str
+    due: str | None
+    exchanges: Sequence[ExchangeView]
+
+
+class PayReply(msgspec.Struct):
+    """What became of one attempt to pay; ``remains`` is a check made after a confirmed payment."""
+
+    step: str
+    code: str
+    comment: str
+    failure: str
+    txn: str
+    network_time: str
+    number: str
+    amount: str
+    receipt: str
+    remains: CheckReply | None
+    exchanges: Sequence[ExchangeView]
+
+
+class VerdictView(msgspec.Struct):
+    """A sentence of the texts, and whether the biller did what it should."""
+
+    key: str
+    good: bool
+    values: Mapping[str, str]
+
+
+class MischiefReply(msgspec.Struct):
+    """The exchanges of a mischief, what they mean, and what real checks around it showed."""
+
+    kind: str
+    verdict: VerdictView
+    debt: VerdictView
+    due_before: str | None
+    due_after: str | None
+    exchanges: Sequence[ExchangeView]
+
+
+class Complaint(msgspec.Struct):
+    """An order that cannot be played; ``error`` is a key of the texts."""
+
+    error: str
+
+
+def exchange_view(exchange: Exchange) -> ExchangeView:
+    """``exchange`` as the page shows it."""
+    return ExchangeView(
+        kind=KINDS[type(exchange.command)],
+        method=exchange.request.method,
+        request=exchange.request_text,
+        response=exchange.response_text,
+        failure=exchange.failure,
+        status=exchange.response.status if exchange.response else 0,
+        code=exchange.heard.code,
+        step=exchange.heard.step,
+        comment=exchange.heard.comment,
+        elapsed_ms=exchange.elapsed_ms,
+        at=exchange.at,
+    )
+
+
+def check_reply(exchange: Exchange, number: str, agent: Agent) -> CheckReply:
+    """What the terminal of ``agent`` shows after the check ``exchange`` for client ``number``."""
+    heard, terms = exchange.heard, agent.terms
+    due_minor = screen.shown_due_minor(heard, agent.protocol, terms)
+    return CheckReply(
+        step=heard.step,
+        code=heard.code,
+        comment=heard.comment,
+        failure=exchange.failure,
+        txn=txn_of(exchange.command),
+        number=number,
+        name=screen.shown_name(heard, agent.protocol, terms),
+        due=None if due_minor is None else format_amount(due_minor, terms.exponent),
+        exchanges=[exchange_view(exchange)],
+    )
+
+
+def verdict_view(verdict: Verdict) -> VerdictView:
+    """``verdict`` with the key under which the texts have it."""
+    return VerdictView(key=f"verdict.{verdict.key}", good=verdict.good, values=verdict.values)
+
+
+def txn_of(command: Command) -> str:
+    """The network's id in ``command``, empty where it has none."""
+    return "" if isinstance(command, ListPosted) else command.txn
