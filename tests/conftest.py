@@ -63,6 +63,49 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
+def create_books(url: str) -> None:
+    """Bring an empty database to the newest schema, and let go of it."""
+    from kvit.storage.engine import open_database
+    from kvit.storage.migrate import upgrade
+
+    database = open_database(url)
+    try:
+        upgrade(database)
+    finally:
+        database.close()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with the newest schema and nothing in it, to be copied and not to be opened."""
+    path = tmp_path_factory.mktemp("template") / "kvit.sqlite"
+    create_books(f"sqlite:///{path}")
+    assert [each.name for each in path.parent.iterdir()] == [path.name], "the file is not the whole database"
+    return path
+
+
+@pytest.fixture
+def sqlite_books_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """The address of an SQLite database with the newest schema and nothing in it."""
+    path = tmp_path / "books.sqlite"
+    shutil.copy(sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def postgres_books_url(postgres_cluster: Cluster) -> Iterator[str]:
+    """The address of a PostgreSQL database with the newest schema and nothing in it."""
+    with postgres_cluster.database(postgres_cluster.template("books", create_books)) as url:
+        yield url
+
+
+@pytest.fixture(params=ENGINES)
+def books_url(request: pytest.FixtureRequest) -> str:
+    """The address of a new database with the newest schema, copied, on each engine."""
+    url: str = request.getfixturevalue(f"{request.param}_books_url")
+    return url
+
+
 @pytest.fixture(scope="session")
 def chromium_path() -> str:
     """The installed Chromium, to be driven by playwright with ``CHROMIUM_FLAGS``."""

@@ -13,6 +13,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from kvit.storage.engine import open_database
+from kvit.storage.migrate import current, newest
 from tests.conftest import CHROMIUM_FLAGS
 from tests.postgres import Cluster
 
@@ -97,6 +99,15 @@ def _wait_until_gone(pid: int) -> None:
 
 def test_both_engines_are_tried(database_url: str) -> None:
     assert database_url.startswith(("sqlite:////", "postgresql://kvit:"))
+
+
+def test_ready_books_have_the_newest_schema(books_url: str) -> None:
+    database = open_database(books_url)
+    try:
+        with database.read() as connection:
+            assert current(connection) == newest()
+    finally:
+        database.close()
 
 
 @pytest.mark.browser
