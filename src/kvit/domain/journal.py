@@ -5,9 +5,10 @@ The chain seals digests, not personal data, so that a person's data can be erase
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 
-from kvit.domain.model import JournalRow, PaymentRow
+from kvit.domain.model import AdjustmentRow, ChargeRow, JournalRow, PaymentRow
 
 #: The chain's value before its first record.
 GENESIS = b"\x00" * 32
@@ -24,6 +25,30 @@ def payment_digest(payment: PaymentRow, number: str) -> bytes:
     return digest_of(
         "payment", payment.agreement_id, payment.txn, payment.receipt, number, payment.amount_minor,
         payment.currency, payment.service, payment.accounting_date, payment.received_at_us,
+    )  # fmt: skip
+
+
+def charges_digest(charges: Iterable[ChargeRow], numbers: Mapping[int, str]) -> bytes:
+    """What must never change about the charges that one act made; ``numbers`` by account id.
+
+    The act is the journal record whose id the charges carry as ``act_id``; the digest is its own.
+    """
+    lines = sorted(
+        (
+            charge.charge_id, numbers[charge.account_id], charge.service, charge.period, charge.document,
+            charge.occurrence, charge.amount_minor, charge.due_on,
+        )
+        for charge in charges
+    )  # fmt: skip
+    return digest_of("charges", *(part for line in lines for part in line))
+
+
+def adjustment_digest(adjustment: AdjustmentRow, number: str, accounting_date: str) -> bytes:
+    """What must never change about an adjustment; its journal record and transaction carry its id."""
+    return digest_of(
+        "adjustment", adjustment.adjustment_id, number,
+        "" if adjustment.charge_id is None else adjustment.charge_id, adjustment.amount_minor,
+        adjustment.as_of, adjustment.reason, adjustment.author, accounting_date,
     )  # fmt: skip
 
 
