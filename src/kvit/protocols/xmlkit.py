@@ -66,7 +66,8 @@ def parse(body: bytes) -> Optional[Element]:
 
     Without a document type there are no entities to expand and nothing to fetch.
     """
-    if len(body) > XML_BYTES_MAX:
+    # expat sniffs UTF-16 even when told UTF-8; its markup always holds a NUL, and no other XML does.
+    if len(body) > XML_BYTES_MAX or b"\0" in body:
         return None
     top = Element("")
     open_elements = [top]

@@ -1,0 +1,103 @@
+"""Commands to play every protocol with, built from ``tests/protocols/<protocol>/shapes.json``.
+
+A profile names dialect switches and, for each kind of command that travels under them, what its
+attributes can carry. An attribute that is not named keeps its default. A shape is
+
+* ``@digits:20``, ``@text:200``: 1 to N digits (not all zero), 1 to N printable characters;
+* ``@amount``, ``@receipt``, ``@currency``, ``@day``, ``@moment``; ``@moment:%Y%m%d`` writes the moment
+  of the same command another way; ``@same:since`` repeats another attribute;
+* with ``?`` at the end: may be empty; anything else is a regular expression;
+* a list: names of extra fields, each at most once, in any order.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from hypothesis import strategies as st
+
+from kvit.domain import messages
+from kvit.domain.money import AMOUNT_MINOR_MAX
+from kvit.protocols.base import Terms
+
+HERE = Path(__file__).parent
+
+_PRINTABLE = st.characters(exclude_categories=("C", "Zl", "Zp"))
+_MOMENTS = st.datetimes(datetime(1970, 1, 1), datetime(2199, 12, 31)).map(  # noqa: DTZ001 - local to a zone
+    lambda moment: moment.replace(microsecond=0)
+)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One way of setting a protocol's switches, with the commands that travel under it."""
+
+    protocol: str
+    name: str
+    dialect: Mapping[str, str]
+    commands: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def terms(self) -> Terms:
+        """The terms of an agreement with this dialect."""
+        return Terms(self.protocol, "RUB", 2, "login", "pass:wörd", self.dialect)
+
+
+def profiles_of(protocol: str) -> list[Profile]:
+    """The profiles of one protocol."""
+    written = json.loads((HERE / protocol / "shapes.json").read_text(encoding="utf-8"))
+    return [
+        Profile(protocol, profile["name"], profile["dialect"], profile["commands"])
+        for profile in written["profiles"]
+    ]
+
+
+def commands_of(profile: Profile, kind: str) -> st.SearchStrategy[messages.Command]:
+    """Commands of ``kind`` as this profile can carry them."""
+    return _filled(kind, profile.commands[kind])
+
+
+@st.composite
+def _filled(draw: st.DrawFn, kind: str, shapes: Mapping[str, Any]) -> messages.Command:
+    moment = draw(_MOMENTS)
+    values: dict[str, Any] = {}
+    for name, shape in shapes.items():
+        if isinstance(shape, list):
+            names = draw(st.lists(st.sampled_from(shape), unique=True))
+            values[name] = tuple((field, draw(_field(field))) for field in names)
+        elif shape.startswith("@same:"):
+            values[name] = values[shape.removeprefix("@same:")]
+        elif shape == "@moment":
+            values[name] = moment.isoformat()
+        elif shape.startswith("@moment:"):
+            values[name] = moment.strftime(shape.removeprefix("@moment:"))
+        else:
+            values[name] = draw(_values(shape))
+    command: messages.Command = getattr(messages, kind)(**values)
+    return command
+
+
+def _values(shape: str) -> st.SearchStrategy[Any]:
+    if shape.startswith("@") and shape.endswith("?"):
+        return st.just("") | _values(shape[:-1])
+    kind, _, size = shape.partition(":")
+    if kind == "@digits":
+        return st.text("0123456789", min_size=1, max_size=int(size)).filter(lambda text: text.strip("0"))
+    if kind == "@text":
+        return st.text(_PRINTABLE, min_size=1, max_size=int(size))
+    named = {
+        "@amount": st.integers(0, AMOUNT_MINOR_MAX - 1),
+        "@receipt": st.integers(1, 2**63 - 1),
+        "@currency": st.sampled_from(("RUB", "KZT", "USD")),
+        "@day": _MOMENTS.map(lambda moment: moment.date().isoformat()),
+    }
+    return named[kind] if kind in named else st.from_regex(shape, fullmatch=True)
+
+
+def _field(name: str) -> st.SearchStrategy[str]:
+    return _values("@currency") if name == "ccy" else _values("@text:60")
