@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -111,9 +113,14 @@ def chromium_path() -> str:
     """The installed Chromium, to be driven by playwright with ``CHROMIUM_FLAGS``."""
     if importlib.util.find_spec("playwright") is None:
         missing("no playwright: install requirements/dev.txt")
+    driver = subprocess.run(
+        [sys.executable, "-m", "playwright", "--version"], capture_output=True, text=True, check=False
+    )
+    if driver.returncode != 0:
+        missing(f"playwright does not run: {driver.stderr.strip()}")
     wish = os.environ.get("KVIT_TEST_CHROMIUM")
     for name in (wish,) if wish else CHROMIUM_NAMES:
         path = shutil.which(name)
         if path:
             return path
-    return missing("no Chromium: install it (Debian: apt-get install chromium fonts-noto-core)")
+    return missing("no Chromium: install it (Debian: apt-get install chromium fonts-noto-core libatomic1)")
