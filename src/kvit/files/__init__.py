@@ -1,0 +1,1 @@
+"""One file per file format: pure codecs between bytes and records."""
