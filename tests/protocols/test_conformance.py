@@ -341,11 +341,20 @@ def test_every_position_of_every_switch_is_tried(protocol: Protocol) -> None:
 @pytest.mark.parametrize("protocol", EACH)
 def test_every_switch_and_code_is_documented(protocol: Protocol) -> None:
     page = (DOCUMENTS / f"{protocol.name}.md").read_text(encoding="utf-8")
+    switches = rows_of(page, "Dialect switches")
+    assert {name.strip("`") for name in switches} == set(protocol.dialect)
     for name, switch in protocol.dialect.items():
-        (row,) = [line for line in page.splitlines() if line.startswith(f"| `{name}` |")]
-        cells = [cell.strip() for cell in row.replace("\\|", "¦").strip("|").split("|")]
-        assert cells[1] == (f"`{switch.default}`" if switch.default else "empty"), name
-        for value in switch.choices:
-            assert f"`{value}`" in cells[2], (name, value)
+        default, allowed, about = switches[f"`{name}`"]
+        assert default == (f"`{switch.default}`" if switch.default else "empty"), name
+        assert {value for value in switch.choices if f"`{value}`" not in allowed} == set(), name
+        assert about, name
+        assert switch.about, name
     codes = {vector.answer.code for vector in vectors_of(protocol)}
-    assert {code for code in codes if f"| {code} |" not in page} == set()
+    assert codes - set(rows_of(page, "Codes")) == set()
+
+
+def rows_of(page: str, section: str) -> dict[str, list[str]]:
+    """The rows of the table in a section of a page: first cell -> the other cells."""
+    lines = page.split(f"\n## {section}\n")[1].split("\n## ", maxsplit=1)[0].splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
+    return {first: others for first, *others in rows[1:]}
