@@ -155,6 +155,7 @@ payments = _table(
     key=("biller_id", "agreement_id", "txn"),
 )
 Index("payments_account", payments.c.biller_id, payments.c.account_id)
+Index("payments_day", payments.c.biller_id, payments.c.agreement_id, payments.c.accounting_date)
 
 voids = _table(
     "voids",

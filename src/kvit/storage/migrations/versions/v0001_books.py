@@ -82,6 +82,7 @@ def _payments() -> None:
         key=("biller_id", "agreement_id", "txn"),
     )  # fmt: skip
     op.create_index("payments_account", "payments", ["biller_id", "account_id"])
+    op.create_index("payments_day", "payments", ["biller_id", "agreement_id", "accounting_date"])
     table(
         "voids", text("biller_id"), big("receipt"), big("transaction_id"), text("void_txn"),
         big("voided_at_us"), text("reason"), text("author"), key=("biller_id", "receipt"),

@@ -1,0 +1,81 @@
+"""``kvit payment list`` and ``kvit payment void``."""
+
+from __future__ import annotations
+
+import typer
+
+from kvit.cli.shared import BILLER, JSON, author, choose_biller, guarded, house, print_json, print_table, say
+from kvit.domain.days import from_us
+from kvit.domain.money import exponent_of, format_amount
+from kvit.services.corrections import void_payment
+from kvit.storage.corrections import SqlCorrections
+from kvit.storage.reports import payment_list
+
+#: A table for people shows the newest so many; ``--json`` gives all.
+_SHOWN_MAX = 50
+
+
+def register(app: typer.Typer) -> None:
+    room = typer.Typer(help="What was paid.", no_args_is_help=True)
+    room.command("list")(list_payments)
+    room.command("void")(void)
+    app.add_typer(room, name="payment")
+
+
+@guarded
+def list_payments(
+    account: str = typer.Option("", "--account", help="Only payments of this account number."),
+    agreement: str = typer.Option("", "--agreement", help="Only payments that came by this agreement."),
+    limit: int = typer.Option(0, "--limit", help="Only the newest N; 0: all (for people: the newest 50).", min=0),
+    biller: str = BILLER,
+    json_output: bool = JSON,
+) -> None:
+    """List payments, oldest first."""
+    with house() as opened:
+        owner = choose_biller(opened, biller)
+        most = limit or (None if json_output else _SHOWN_MAX)
+        with opened.database.read() as connection:
+            rows = payment_list(connection, owner, account=account, agreement=agreement, most=most)
+    if json_output:
+        print_json(rows)
+        return
+    exponent = exponent_of(owner.currency)
+    print_table(
+        f"Payments of {owner.name}",
+        ("receipt", "received", "account", "sum", "state", "agreement", "txn", "booked on"),
+        [
+            (
+                row["receipt"], row["received_at"][:19].replace("T", " "), row["account"],
+                format_amount(row["amount_minor"], exponent), row["state"], row["agreement"], row["txn"],
+                row["accounting_date"],
+            )
+            for row in rows
+        ],
+        right=("receipt", "sum"),
+    )  # fmt: skip
+    if most is not None and len(rows) == most:
+        say(f"The newest {most}; --limit N shows more, --json all.")
+
+
+@guarded
+def void(
+    receipt: int = typer.Argument(..., help="The receipt number of the payment.", min=1),
+    reason: str = typer.Option(..., "--reason", help="Why; it stays in the books."),
+    biller: str = BILLER,
+    json_output: bool = JSON,
+) -> None:
+    """Take a payment back: a reversing entry with your name and reason; what it had settled is owed again."""
+    with house() as opened:
+        owner = choose_biller(opened, biller)
+        who, now = author(), opened.clock.now()
+        done = SqlCorrections(opened.database).run(
+            lambda book: void_payment(book, owner.biller_id, receipt, reason, who, now)
+        )
+    at = from_us(done.voided_at_us, owner.timezone).isoformat()
+    if json_output:
+        print_json(
+            {"receipt": receipt, "state": "voided", "transaction": done.transaction_id, "voided_at": at,
+             "reason": done.reason, "author": done.author}
+        )  # fmt: skip
+        return
+    say(f"Payment {receipt} was voided by {done.author}: {done.reason}. What it had settled is owed again.")

@@ -1,0 +1,183 @@
+"""``kvit init`` and ``kvit serve``."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfoNotFoundError
+
+import typer
+
+from kvit.cli.shared import JSON, author, guarded, house, print_json, say
+from kvit.config import load_settings
+from kvit.domain import days
+from kvit.domain.errors import NotAllowed, SettingsError
+from kvit.domain.journal import digest_of
+from kvit.domain.model import Biller, JournalRow
+from kvit.domain.numbers import SCHEMES
+from kvit.main import House, ServeOptions, Server, check_options, load_agreements, make_clock, open_house
+from kvit.storage import billers, migrate
+from kvit.storage.secretbox import open_box
+from kvit.web.app import App
+from kvit.web.wire import GuardedProtocol
+
+#: How the serving process (or each of several) is told what to do.
+_OPTIONS = "KVIT_SERVE_OPTIONS"
+
+
+def register(app: typer.Typer) -> None:
+    app.command("init")(init)
+    app.command("serve")(serve)
+
+
+@guarded
+def init(
+    biller: str = typer.Option("", "--biller", help="Short id of the organisation that is owed, e.g. water."),
+    name: str = typer.Option("", "--name", help="Its name as people know it."),
+    currency: str = typer.Option("RUB", "--currency", help="ISO 4217 code of the currency its accounts are kept in."),
+    timezone: str = typer.Option("Europe/Moscow", "--timezone", help="Its time zone, e.g. Asia/Almaty."),
+    check_digit: str = typer.Option("none", "--check-digit", help="Check digit of account numbers: none, luhn or mod97."),
+    json_output: bool = JSON,
+) -> None:
+    """Create the database, or upgrade it to this version; and make a biller in it. Can be repeated."""
+    with house(checked=False) as opened:
+        before, after = migrate.upgrade(opened.database)
+        open_box(opened.settings.data_folder)
+        made = _make_biller(opened, Biller(biller, name or biller, currency, timezone, check_digit, "", 0)) if biller else None
+        report: dict[str, Any] = {
+            "database": opened.database.url.render_as_string(), "schema_before": before, "schema": after,
+            "biller": biller, "biller_state": made,
+        }  # fmt: skip
+        if json_output:
+            print_json(report)
+            return
+        state = "is up to date" if before == after else "was created" if before is None else "was upgraded"
+        say(f"The database {state}: {report['database']}")
+        if biller:
+            say(f"Biller {biller} {'was made' if made == 'new' else 'is there'}: {name or biller}, {currency}, {timezone}")
+
+
+def _make_biller(opened: House, biller: Biller) -> str:
+    _check_biller(biller)
+    now_us = days.to_us(opened.clock.now())
+    with opened.database.write() as connection:
+        known = billers.find_biller(connection, biller.biller_id)
+        if known is not None:
+            if known.currency != biller.currency:
+                raise NotAllowed(
+                    f"biller {biller.biller_id} keeps its accounts in {known.currency}; that cannot be changed to {biller.currency}"
+                )
+            return "known"
+        billers.add_biller(connection, biller._replace(created_at_us=now_us))
+        digest = digest_of("biller", *biller[:5])
+        journal_id = billers.take_ids(connection, 1)[0]
+        billers.write_journal(
+            connection,
+            [JournalRow(biller.biller_id, journal_id, now_us, author(), "biller.made", biller.biller_id, digest, "")],
+        )
+    return "new"
+
+
+def _check_biller(biller: Biller) -> None:
+    allowed = set("abcdefghijklmnopqrstuvwxyz0123456789-_")
+    if not set(biller.biller_id) <= allowed or len(biller.biller_id) > 40:
+        raise SettingsError("--biller: at most 40 small latin letters, digits, - and _")
+    if len(biller.currency) != 3 or not (biller.currency.isascii() and biller.currency.isupper()):
+        raise SettingsError("--currency: a code of three capital letters, such as RUB or KZT")
+    if biller.number_scheme not in SCHEMES:
+        raise SettingsError(f"--check-digit: one of {', '.join(sorted(SCHEMES))}")
+    try:
+        days.zone(biller.timezone)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise SettingsError(f"--timezone: there is no time zone {biller.timezone}") from error
+
+
+@guarded
+def serve(
+    host: str = typer.Option("127.0.0.1", "--host", help="Address to listen on."),
+    port: int = typer.Option(8080, "--port", help="Port to listen on; 0 takes a free one.", min=0, max=65535),
+    workers: int = typer.Option(1, "--workers", help="Serving processes (PostgreSQL only)."),
+    test_fault: str = typer.Option("", "--test-fault", help="ledger-unavailable: answer as if the books were away. Test mode only."),
+    test_clock: str = typer.Option("", "--test-clock", help="Start the clock at this instant (ISO 8601). Test mode only."),
+    kiosk: bool = typer.Option(False, "--kiosk", help="Open the simulator's kiosk at /kiosk. Test mode only."),
+) -> None:
+    """Answer the agents: their doors are at /pay/<agreement-id>."""
+    options = ServeOptions(
+        host=host, port=port, workers=workers, test_fault=test_fault, test_clock=test_clock, kiosk=kiosk
+    )
+    with house() as opened:
+        agreements = load_agreements(opened)
+        check_options(opened, agreements, options)
+        for agreement in agreements:
+            mode = " (test mode: what it sends is booked all the same)" if agreement.is_test else ""
+            say(f"door /pay/{agreement.agreement_id}: {agreement.title}, {agreement.protocol}{mode}")
+        if not agreements:
+            say("There is no agreement yet, so there is no door; see `kvit agreement apply --help`.")
+        with _only_one(opened):
+            run(options)
+
+
+@contextmanager
+def _only_one(opened: House) -> Iterator[None]:
+    """An SQLite file has one serving process. The lock goes with the process, however that ends."""
+    if opened.database.is_postgres:
+        yield
+        return
+    with Path(opened.database.path + ".serving").open("w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise NotAllowed("another `kvit serve` is already serving this SQLite file") from error
+        yield
+
+
+def run(options: ServeOptions) -> None:
+    """Serve until told to stop."""
+    import uvicorn
+
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for noisy in ("httpx", "httpcore", "alembic", "httpx2"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    limits = load_settings().limits
+    os.environ[_OPTIONS] = json.dumps(
+        {name: getattr(options, name) for name in options.__dataclass_fields__}
+    )
+    uvicorn.run(
+        "kvit.cli.server:application",
+        factory=True,
+        host=options.host,
+        port=options.port,
+        workers=options.workers if options.workers > 1 else None,
+        http=GuardedProtocol,
+        loop="uvloop" if sys.platform != "win32" else "asyncio",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        log_config=None,
+        limit_concurrency=limits.connections_max,
+        timeout_keep_alive=int(limits.keep_alive_s),
+        timeout_graceful_shutdown=int(limits.shutdown_s),
+        backlog=1024,
+    )
+
+
+def application() -> App:
+    """One serving process's application; also what each of several workers calls."""
+    options = ServeOptions(**json.loads(os.environ[_OPTIONS]))
+    opened = open_house(clock=make_clock(options))
+    GuardedProtocol.limits = opened.settings.limits
+    server = Server(opened, options)
+    if not options.kiosk:
+        return server.app()
+    from kvit.cli.demo import kiosk_routers
+
+    return server.app(kiosk_routers(opened, options))

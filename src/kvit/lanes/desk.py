@@ -1,0 +1,99 @@
+"""What the lanes do with a batch: lookups in one read, posts in one transaction, the rest one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from typing import NamedTuple, Protocol, TypeVar
+
+from kvit.domain.messages import Command, ListPosted, Lookup, Post, Result, Status, TryLater, Void
+from kvit.domain.model import Agreement
+from kvit.lanes.isolation import isolated
+from kvit.services.corrections import CorrectionBook, tell_posted, tell_status, void_for_agent
+from kvit.services.lookups import lookup_batch
+from kvit.services.payments import post_batch
+from kvit.services.ports import Clock, LookupBook, PostingBook
+
+T = TypeVar("T")
+
+
+class Demand(NamedTuple):
+    """One command of one agreement's agent."""
+
+    agreement: Agreement
+    command: Command
+
+
+class Postings(Protocol):
+    def run(self, work: Callable[[PostingBook], T]) -> T:
+        """The result of ``work`` once it is committed."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Lookups(Protocol):
+    def run(self, work: Callable[[LookupBook], T]) -> T: ...
+
+    def close(self) -> None: ...
+
+
+class Corrections(Protocol):
+    def run(self, work: Callable[[CorrectionBook], T]) -> T:
+        """The result of ``work`` once it is committed."""
+        ...
+
+
+class ReadDesk:
+    """The read lane's work."""
+
+    def __init__(self, lookups: Lookups, clock: Clock) -> None:
+        self._lookups = lookups
+        self._clock = clock
+
+    def __call__(self, demands: Sequence[Demand]) -> Sequence[Result]:
+        return isolated(self._look_up, demands)
+
+    def _look_up(self, demands: Sequence[Demand]) -> Sequence[Result]:
+        asked = [(demand.agreement, demand.command) for demand in demands if isinstance(demand.command, Lookup)]
+        return self._lookups.run(lambda book: lookup_batch(book, asked, self._clock.now()))
+
+
+class WriteDesk:
+    """The write lane's work: in order of arrival, neighbouring posts in one transaction."""
+
+    def __init__(self, postings: Postings, corrections: Corrections, clock: Clock) -> None:
+        self._postings = postings
+        self._corrections = corrections
+        self._clock = clock
+
+    def __call__(self, demands: Sequence[Demand]) -> Sequence[Result]:
+        results: list[Result] = []
+        for are_posts, group in groupby(demands, key=lambda demand: isinstance(demand.command, Post)):
+            if are_posts:
+                results.extend(isolated(self._post, list(group)))
+            else:
+                results.extend(isolated(self._one, [demand])[0] for demand in group)
+        return results
+
+    def _post(self, demands: Sequence[Demand]) -> Sequence[Result]:
+        posts = [(demand.agreement, demand.command) for demand in demands if isinstance(demand.command, Post)]
+        return self._postings.run(lambda book: post_batch(book, posts, self._clock.now()))
+
+    def _one(self, demands: Sequence[Demand]) -> Sequence[Result]:
+        (agreement, command), now = demands[0], self._clock.now()
+        run = self._corrections.run
+        if isinstance(command, Void):
+            return [run(lambda book: void_for_agent(book, agreement, command, now))]
+        if isinstance(command, Status):
+            return [run(lambda book: tell_status(book, agreement, command, now))]
+        if isinstance(command, ListPosted):
+            return [run(lambda book: tell_posted(book, agreement, command, now))]
+        raise AssertionError(f"the write lane has no work for {type(command).__name__}")
+
+
+class UnavailableDesk:
+    """A ledger that is away: for trials of what agents do then."""
+
+    def __call__(self, demands: Sequence[Demand]) -> Sequence[Result]:
+        return [TryLater("test fault: ledger unavailable")] * len(demands)

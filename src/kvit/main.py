@@ -1,0 +1,267 @@
+"""The only place that wires: settings, database, services, lanes, doors."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+
+from litestar import Router
+
+from kvit.config import Settings, load_settings
+from kvit.domain.errors import DatabaseUnavailable, SettingsError
+from kvit.domain.model import Agreement
+from kvit.lanes.desk import Lookups, Postings, ReadDesk, UnavailableDesk, WriteDesk
+from kvit.lanes.lane import Lane, LaneLimits
+from kvit.protocols.base import Terms, dialect_problems
+from kvit.protocols.registry import PROTOCOLS
+from kvit.services.ports import Clock
+from kvit.storage import agreements as agreement_storage
+from kvit.storage import migrate
+from kvit.storage.corrections import SqlCorrections
+from kvit.storage.engine import Database, open_database
+from kvit.storage.posting_postgres import PostgresLookups, PostgresPostings
+from kvit.storage.posting_sqlite import SqliteLookups, SqlitePostings
+from kvit.storage.sealing import seal_all
+from kvit.storage.secretbox import open_box
+from kvit.web.agents import AgentsDoor, Lanes
+from kvit.web.app import App
+from kvit.web.doors import Directory, Door, Networks
+from kvit.web.traffic import TrafficLog
+
+_log = logging.getLogger("kvit")
+
+#: How often agreements are looked at anew, and how long a good look keeps the server ready.
+_REFRESH_S = 2.0
+_READY_S = 10.0
+#: How often the journal is sealed, and how many records at a time.
+_SEAL_S = 1.0
+_SEAL_MAX = 2000
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class ShiftedClock:
+    """A clock that was set to ``start`` and goes on from there: for trials with agreements in test mode."""
+
+    def __init__(self, start: datetime) -> None:
+        self._shift: timedelta = start - datetime.now(UTC)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self._shift
+
+
+@dataclass(slots=True)
+class House:
+    """What every command and the server stand on."""
+
+    settings: Settings
+    database: Database
+    clock: Clock
+
+    def close(self) -> None:
+        self.database.close()
+
+
+def open_house(settings: Settings | None = None, *, clock: Clock | None = None, checked: bool = True) -> House:
+    """Open the database that the settings name. ``checked``: it must be at this version's schema."""
+    settings = settings or load_settings()
+    database = open_database(settings.database_url)
+    if checked:
+        migrate.check(database)
+    return House(settings, database, clock or SystemClock())
+
+
+class RegistryCatalogue:
+    """The list of protocols, as the services ask about it."""
+
+    def names(self) -> list[str]:
+        return sorted(PROTOCOLS)
+
+    def dialect_problems(self, protocol: str, dialect: Mapping[str, str]) -> Mapping[str, str]:
+        return dialect_problems(PROTOCOLS[protocol].dialect, dialect)
+
+
+def make_terms(agreement: Agreement) -> Terms:
+    """An agreement as its adapter sees it, every switch of the dialect filled in."""
+    switches = PROTOCOLS[agreement.protocol].dialect
+    defaults = {name: switch.default for name, switch in switches.items()}
+    return Terms(
+        agreement_id=agreement.agreement_id,
+        currency=agreement.currency,
+        exponent=agreement.exponent,
+        basic_login=agreement.basic_login,
+        basic_password=agreement.basic_password,
+        dialect=MappingProxyType(defaults | dict(agreement.dialect)),
+    )
+
+
+def load_agreements(house: House) -> list[Agreement]:
+    """Every agreement of the installation, secrets opened."""
+    box = open_box(house.settings.data_folder)
+    with house.database.read() as connection:
+        return agreement_storage.load(connection, box)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeOptions:
+    """How one server is to run. ``test_clock`` is ISO text; ``kiosk`` loads the simulator."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    workers: int = 1
+    test_fault: str = ""
+    test_clock: str = ""
+    kiosk: bool = False
+    quiet: bool = False
+
+
+def check_options(house: House, agreements: Sequence[Agreement], options: ServeOptions) -> None:
+    """Raises ``SettingsError`` for what would be dangerous on a server that takes real money."""
+    live = [agreement.agreement_id for agreement in agreements if not agreement.is_test]
+    for name, value in (
+        ("--test-fault", options.test_fault), ("--test-clock", options.test_clock), ("--kiosk", options.kiosk),
+    ):  # fmt: skip
+        if value and live:
+            raise SettingsError(
+                f"{name} works only while every agreement is in test mode; live: {', '.join(live)}"
+            )
+    if options.test_fault not in ("", "ledger-unavailable"):
+        raise SettingsError(f"--test-fault: there is no fault {options.test_fault}; known: ledger-unavailable")
+    if options.workers < 1:
+        raise SettingsError("--workers: at least one")
+    if options.workers > 1 and not house.database.is_postgres:
+        raise SettingsError("--workers: an SQLite file has one serving process; use PostgreSQL for several")
+    make_clock(options)
+
+
+def make_clock(options: ServeOptions) -> Clock:
+    if not options.test_clock:
+        return SystemClock()
+    try:
+        start = datetime.fromisoformat(options.test_clock)
+    except ValueError as error:
+        raise SettingsError("--test-clock: write an instant like 2026-11-23T10:00:00+03:00") from error
+    return ShiftedClock(start if start.tzinfo else start.replace(tzinfo=UTC))
+
+
+class Server:
+    """One serving process: the doors, the lanes behind them, and what runs beside them."""
+
+    def __init__(self, house: House, options: ServeOptions) -> None:
+        self._house = house
+        self._options = options
+        self._box = open_box(house.settings.data_folder)
+        self._directory = Directory()
+        self._stamp: tuple[int, int] | None = None
+        self._ready_until_s = 0.0
+        self._stop = threading.Event()
+        limits = house.settings.limits
+        log_path = None if not options.quiet else house.settings.data_folder / "log" / "agents.jsonl"
+        self._traffic = TrafficLog(log_path)
+        self._limits = limits
+        self._postings, self._lookups = self._stores()
+
+    def app(self, routers: Sequence[Router] = ()) -> App:
+        """The ASGI application. Must be called on the event loop that will run it."""
+        trusted = Networks(self._house.settings.trusted_proxies)
+        self._lanes = self._make_lanes()
+        agents = AgentsDoor(
+            self._directory, self._lanes, self._limits, trusted, self._house.clock, self._traffic
+        )
+        return App(agents, routers, self._is_ready, self._running)
+
+    def refresh(self) -> None:
+        """Look whether agreements were applied meanwhile; a success also says that the database is well."""
+        with self._house.database.read() as connection:
+            stamp = agreement_storage.stamp(connection)
+            if stamp != self._stamp:
+                agreements = agreement_storage.load(connection, self._box)
+                check_options(self._house, agreements, self._options)
+                self._directory.replace(
+                    Door(agreement, PROTOCOLS[agreement.protocol], make_terms(agreement))
+                    for agreement in agreements
+                )
+                self._stamp = stamp
+        self._ready_until_s = time.monotonic() + _READY_S
+
+    def _is_ready(self) -> bool:
+        return time.monotonic() < self._ready_until_s
+
+    def _stores(self) -> tuple[list[Postings], list[Lookups]]:
+        database, limits = self._house.database, self._limits
+        if database.is_postgres:
+            conninfo = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
+            return (
+                [PostgresPostings(conninfo) for _ in range(limits.write_lanes)],
+                [PostgresLookups(conninfo) for _ in range(limits.read_lanes)],
+            )
+        return [SqlitePostings(database.path)], [SqliteLookups(database.path) for _ in range(limits.read_lanes)]
+
+    def _make_lanes(self) -> Lanes:
+        limits, clock = self._limits, self._house.clock
+        lane_limits = LaneLimits(
+            queue_max=limits.queue_max,
+            owner_max=max(1, limits.queue_max * limits.queue_share_percent // 100),
+            batch_max=limits.batch_max,
+            deadline_s=limits.deadline_s,
+        )
+        if self._options.test_fault:
+            away = UnavailableDesk()
+            return Lanes(Lane("read", [away], lane_limits), Lane("write", [away], lane_limits))
+        corrections = SqlCorrections(self._house.database)
+        readers = [ReadDesk(lookups, clock) for lookups in self._lookups]
+        writers = [WriteDesk(postings, corrections, clock) for postings in self._postings]
+        return Lanes(Lane("read", readers, lane_limits), Lane("write", writers, lane_limits))
+
+    @contextlib.asynccontextmanager
+    async def _running(self) -> AsyncIterator[None]:
+        lanes = self._lanes
+        await asyncio.to_thread(self.refresh)
+        lanes.read.start()
+        lanes.write.start()
+        self._traffic.start()
+        beside = [
+            threading.Thread(target=self._every, args=(seconds, work), name=name, daemon=True)
+            for name, seconds, work in (("refresh", _REFRESH_S, self.refresh), ("sealer", _SEAL_S, self._seal))
+        ]
+        for thread in beside:
+            thread.start()
+        try:
+            yield
+        finally:
+            self._ready_until_s = 0.0
+            self._stop.set()
+            await asyncio.gather(
+                lanes.read.close(self._limits.shutdown_s), lanes.write.close(self._limits.shutdown_s)
+            )
+            for thread in beside:
+                await asyncio.to_thread(thread.join, 5)
+            self._traffic.close()
+            for store in (*self._postings, *self._lookups):
+                store.close()
+
+    def _every(self, seconds: float, work: Callable[[], None]) -> None:
+        """Beside the payments: a failure is logged and tried again, and never ends the server."""
+        while not self._stop.wait(seconds):
+            try:
+                work()
+            except DatabaseUnavailable as error:
+                _log.warning("%s", error)
+            except Exception:
+                _log.exception("a task beside the payments failed")
+
+    def _seal(self) -> None:
+        while seal_all(self._house.database, _SEAL_MAX) >= _SEAL_MAX and not self._stop.is_set():
+            time.sleep(0.05)

@@ -1,0 +1,252 @@
+"""Taking payments back, and telling what became of them.
+
+A void is a reversing transaction with author and reason; the payment itself stays. An answer that shows
+a posted payment confirms it, so it stands behind a commit too: each telling writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import NamedTuple, Protocol
+
+from kvit.domain import days, ledger
+from kvit.domain.allocation import by_age, use_advances
+from kvit.domain.errors import NotAllowed, NotFound
+from kvit.domain.journal import digest_of
+from kvit.domain.messages import (
+    Conflict,
+    ListPosted,
+    Malformed,
+    NoSuchTxn,
+    Posted,
+    Refused,
+    Result,
+    Statement,
+    Status,
+    Void,
+    Voided,
+)
+from kvit.domain.model import (
+    Agreement,
+    AllocationRow,
+    EntryRow,
+    JournalRow,
+    OpenItem,
+    OutboxRow,
+    PaymentKey,
+    StoredPayment,
+    TransactionRow,
+    VoidRow,
+)
+from kvit.services.payments import posted_result
+from kvit.services.ports import AmountChange
+
+PAYMENT_VOIDED = "payment.voided"
+PAYMENT_TOLD = "payment.told"
+STATEMENT_DAYS_MAX = 92
+STATEMENT_ITEMS_MAX = 10_000
+
+
+class VoidCase(NamedTuple):
+    """Everything a void decides on, read after the account was locked.
+
+    ``sources`` are the account's other payments and credits with an unused rest, ``charges`` its open
+    charges plus those that this payment settles; ``shares`` what it settles: (charge, sum).
+    """
+
+    key: PaymentKey
+    payment: StoredPayment
+    void: VoidRow | None
+    entries: Sequence[EntryRow]
+    shares: Sequence[tuple[int, int]]
+    charges: Sequence[OpenItem]
+    sources: Sequence[OpenItem]
+    advance_minor: int
+    closed_through: str
+    timezone: str
+
+
+@dataclass(slots=True)
+class VoidPlan:
+    """What a void writes."""
+
+    key: PaymentKey
+    void: VoidRow
+    transaction: TransactionRow
+    entries: list[EntryRow]
+    journal: JournalRow
+    outbox: OutboxRow
+    balance: AmountChange
+    advance_minor: int
+    allocations: list[AllocationRow] = field(default_factory=list)
+    open_sums: dict[int, int] = field(default_factory=dict)
+    advances: dict[int, int] = field(default_factory=dict)
+
+
+class CorrectionBook(Protocol):
+    """One open write transaction of a correction."""
+
+    def find(self, biller_id: str, *, receipt: int = 0, agreement_id: str = "", txn: str = "") -> PaymentKey | None:
+        """The payment with this receipt, or with this txn of the agreement; no lock."""
+        ...
+
+    def void_case(self, key: PaymentKey) -> VoidCase:
+        """Lock the payment's account, then read what a void decides on."""
+        ...
+
+    def write_void(self, plan: VoidPlan) -> None: ...
+
+    def tell(self, key: PaymentKey) -> tuple[StoredPayment, VoidRow | None]:
+        """Count one more request for the payment and read it."""
+        ...
+
+    def posted_between(
+        self, agreement: Agreement, since: str, until: str, most: int
+    ) -> list[tuple[str, StoredPayment]]:
+        """(txn, payment) of the agreement's posted payments dated from day ``since`` to day ``until``."""
+        ...
+
+    def take_id(self) -> int: ...
+
+    def write_journal(self, record: JournalRow) -> None: ...
+
+
+def void_payment(
+    book: CorrectionBook, biller_id: str, receipt: int, reason: str, author: str, now: datetime
+) -> VoidRow:
+    """Take the payment with ``receipt`` back for a person. Raises ``NotFound`` or ``NotAllowed``."""
+    if not reason.strip():
+        raise NotAllowed("a void needs a reason; nothing was changed")
+    key = book.find(biller_id, receipt=receipt)
+    if key is None:
+        raise NotFound(f"there is no payment with receipt {receipt}")
+    case = book.void_case(key)
+    if case.void is not None:
+        when = days.from_us(case.void.voided_at_us).isoformat(timespec="seconds")
+        raise NotAllowed(f"payment {receipt} was voided before, at {when}: {case.void.reason}")
+    plan = plan_void(case, book.take_id(), _Act(reason.strip(), author, "", now))
+    book.write_void(plan)
+    return plan.void
+
+
+def void_for_agent(book: CorrectionBook, agreement: Agreement, command: Void, now: datetime) -> Result:
+    """Take a payment back because its network says so; asked again, the first answer."""
+    if command.txn:
+        key = book.find(agreement.biller_id, agreement_id=agreement.agreement_id, txn=command.txn)
+    else:
+        key = book.find(agreement.biller_id, receipt=command.receipt)
+    if key is None or key.agreement_id != agreement.agreement_id:
+        return NoSuchTxn(command.txn)
+    case = book.void_case(key)
+    if _contradicts(command, case.payment):
+        return Conflict(command.txn or key.txn)
+    if case.void is not None:
+        book.tell(key)
+        return _voided(case.void, case.payment, key, agreement, repeat=True)
+    act = _Act(command.reason or "cancelled by the network", "agent:" + agreement.agreement_id, command.void_txn, now)
+    plan = plan_void(case, book.take_id(), act)
+    book.write_void(plan)
+    return _voided(plan.void, case.payment, key, agreement, repeat=False)
+
+
+def tell_status(book: CorrectionBook, agreement: Agreement, command: Status, now: datetime) -> Result:
+    """What became of a payment; behind a commit."""
+    key = book.find(agreement.biller_id, agreement_id=agreement.agreement_id, txn=command.txn)
+    if key is None:
+        return NoSuchTxn(command.txn)
+    payment, void = book.tell(key)
+    if void is not None:
+        return _voided(void, payment, key, agreement, repeat=True)
+    return posted_result(payment, key.txn, agreement.timezone, repeat=True)
+
+
+def tell_posted(book: CorrectionBook, agreement: Agreement, command: ListPosted, now: datetime) -> Result:
+    """The payments of the days asked for, in the agreement's zone; behind a commit."""
+    try:
+        since, until = date.fromisoformat(command.since), date.fromisoformat(command.until)
+    except ValueError:
+        return Malformed("date")
+    if until < since or (until - since).days >= STATEMENT_DAYS_MAX:
+        return Refused("service")
+    rows = book.posted_between(agreement, since.isoformat(), until.isoformat(), STATEMENT_ITEMS_MAX)
+    items: tuple[Posted, ...] = tuple(
+        posted_result(payment, txn, agreement.timezone, repeat=True) for txn, payment in rows
+    )
+    subject = f"{command.since}..{command.until}"
+    digest = digest_of("told", agreement.agreement_id, subject, len(items))
+    actor = "agent:" + agreement.agreement_id
+    book.write_journal(
+        JournalRow(agreement.biller_id, book.take_id(), days.to_us(now), actor, PAYMENT_TOLD, subject, digest, "")
+    )
+    return Statement(items)
+
+
+class _Act(NamedTuple):
+    reason: str
+    author: str
+    void_txn: str
+    now: datetime
+
+
+def plan_void(case: VoidCase, transaction_id: int, act: _Act) -> VoidPlan:
+    """The reversing transaction, the charges opened again, and advances that settle them by themselves."""
+    biller_id, payment = case.key.biller_id, case.payment
+    now_us = days.to_us(act.now)
+    today = act.now.astimezone(days.zone(case.timezone)).date().isoformat()
+    day = days.next_open_day(today, case.closed_through)
+    digest = digest_of("void", *case.key, payment.receipt, transaction_id, payment.amount_minor, day)
+    plan = VoidPlan(
+        key=case.key,
+        void=VoidRow(
+            biller_id, payment.receipt, transaction_id, act.void_txn, now_us, act.reason, act.author
+        ),
+        transaction=TransactionRow(
+            biller_id, transaction_id, ledger.VOID, day, now_us, payment.receipt, act.reason, act.author
+        ),
+        entries=ledger.reversal(case.entries, transaction_id),
+        journal=JournalRow(
+            biller_id, transaction_id, now_us, act.author, PAYMENT_VOIDED, str(payment.receipt), digest, ""
+        ),
+        outbox=OutboxRow(biller_id, transaction_id, PAYMENT_VOIDED, str(payment.receipt), now_us),
+        balance=AmountChange(biller_id, payment.account_id, payment.amount_minor),
+        advance_minor=-case.advance_minor,
+    )
+    charges = {charge.item_id: charge for charge in case.charges}
+    for charge_id, amount_minor in case.shares:
+        charges[charge_id].open_minor += amount_minor
+        plan.open_sums[charge_id] = amount_minor
+        plan.allocations.append(
+            AllocationRow(biller_id, payment.receipt, charge_id, transaction_id, -amount_minor)
+        )
+    for source_id, charge_id, amount_minor in use_advances(
+        sorted(case.sources, key=by_age), sorted(charges.values(), key=by_age)
+    ):
+        plan.allocations.append(AllocationRow(biller_id, source_id, charge_id, transaction_id, amount_minor))
+        plan.open_sums[charge_id] = plan.open_sums.get(charge_id, 0) - amount_minor
+        plan.advances[source_id] = plan.advances.get(source_id, 0) - amount_minor
+    return plan
+
+
+def _contradicts(command: Void, payment: StoredPayment) -> bool:
+    if command.number and command.number != payment.number:
+        return True
+    return command.amount_minor is not None and command.amount_minor != payment.amount_minor
+
+
+def _voided(
+    void: VoidRow, payment: StoredPayment, key: PaymentKey, agreement: Agreement, *, repeat: bool
+) -> Voided:
+    return Voided(
+        txn=key.txn,
+        receipt=payment.receipt,
+        number=payment.number,
+        amount_minor=payment.amount_minor,
+        currency=payment.currency,
+        at=days.from_us(void.voided_at_us, agreement.timezone),
+        reason=void.reason,
+        void_txn=void.void_txn,
+        repeat=repeat,
+    )
+

@@ -1,0 +1,257 @@
+"""Voids, and tellings of what became of a payment: one transaction each, in the one lock order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy import Connection, Select, func, insert, or_, select, update
+
+from kvit.domain.errors import DatabaseUnavailable
+from kvit.domain.model import (
+    POSTED,
+    VOIDED,
+    Agreement,
+    EntryRow,
+    JournalRow,
+    OpenItem,
+    PaymentKey,
+    StoredPayment,
+    VoidRow,
+)
+from kvit.services.corrections import CorrectionBook, VoidCase, VoidPlan
+from kvit.storage import billers
+from kvit.storage.engine import RETRIES, Database, is_retryable
+from kvit.storage.schema import (
+    accounts,
+    adjustments,
+    allocations,
+    charges,
+    entries,
+    journal,
+    outbox,
+    payments,
+    transactions,
+    voids,
+)
+
+T = TypeVar("T")
+
+_STORED = (
+    payments.c.receipt, payments.c.account_id, accounts.c.number, payments.c.amount_minor,
+    payments.c.currency, payments.c.service, payments.c.state, payments.c.received_at_us,
+    payments.c.network_time, payments.c.attempts,
+)  # fmt: skip
+
+
+class SqlCorrections:
+    """Runs a correction in one transaction; again when the database broke it off for a neighbour's sake."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def run(self, work: Callable[[CorrectionBook], T]) -> T:
+        """The result of ``work`` once it is committed. Raises ``DatabaseUnavailable``."""
+        for _ in range(RETRIES):
+            try:
+                with self._database.write() as connection:
+                    return work(SqlCorrectionBook(connection))
+            except Exception as error:
+                if not is_retryable(error):
+                    raise
+        raise DatabaseUnavailable("the database kept breaking the transaction off; try again")
+
+
+class SqlCorrectionBook:
+    """One open write transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def find(
+        self, biller_id: str, *, receipt: int = 0, agreement_id: str = "", txn: str = ""
+    ) -> PaymentKey | None:
+        query = select(payments.c.biller_id, payments.c.agreement_id, payments.c.txn).where(
+            payments.c.biller_id == biller_id
+        )
+        if receipt:
+            query = query.where(payments.c.receipt == receipt)
+        else:
+            query = query.where(payments.c.agreement_id == agreement_id, payments.c.txn == txn)
+        row = self._connection.execute(query).one_or_none()
+        return None if row is None else PaymentKey(*row)
+
+    def void_case(self, key: PaymentKey) -> VoidCase:
+        payment = self._payment(key)
+        biller_id, account_id, receipt = key.biller_id, payment.account_id, payment.receipt
+        self._connection.execute(
+            select(accounts.c.account_id)
+            .where(accounts.c.biller_id == biller_id, accounts.c.account_id == account_id)
+            .with_for_update(key_share=True)
+        )
+        biller = billers.find_biller(self._connection, biller_id)
+        shares = self._shares(biller_id, receipt)
+        return VoidCase(
+            key=key,
+            payment=self._payment(key),
+            void=self._void(biller_id, receipt),
+            entries=self._entries(biller_id, receipt),
+            shares=shares,
+            charges=self._charges(biller_id, account_id, [charge_id for charge_id, _ in shares]),
+            sources=self._sources(biller_id, account_id, receipt),
+            advance_minor=self._connection.execute(
+                select(payments.c.advance_minor).where(*_is(key))
+            ).scalar_one(),
+            closed_through=biller.closed_through if biller else "",
+            timezone=biller.timezone if biller else "UTC",
+        )
+
+    def write_void(self, plan: VoidPlan) -> None:
+        execute, biller_id = self._connection.execute, plan.key.biller_id
+        execute(
+            update(payments)
+            .where(*_is(plan.key))
+            .values(state=VOIDED, advance_minor=payments.c.advance_minor + plan.advance_minor)
+        )
+        execute(insert(voids), plan.void._asdict())
+        execute(insert(transactions), plan.transaction._asdict())
+        execute(insert(entries), [entry._asdict() for entry in plan.entries])
+        if plan.allocations:
+            execute(insert(allocations), [row._asdict() for row in plan.allocations])
+        execute(
+            update(accounts)
+            .where(accounts.c.biller_id == biller_id, accounts.c.account_id == plan.balance.row_id)
+            .values(balance_minor=accounts.c.balance_minor + plan.balance.delta_minor)
+        )
+        for charge_id, delta_minor in sorted(plan.open_sums.items()):
+            execute(
+                update(charges)
+                .where(charges.c.biller_id == biller_id, charges.c.charge_id == charge_id)
+                .values(open_minor=charges.c.open_minor + delta_minor)
+            )
+        for source_id, delta_minor in sorted(plan.advances.items()):
+            self._change_advance(biller_id, source_id, delta_minor)
+        execute(insert(outbox), plan.outbox._asdict())
+        execute(insert(journal), plan.journal._asdict())
+
+    def tell(self, key: PaymentKey) -> tuple[StoredPayment, VoidRow | None]:
+        self._connection.execute(
+            update(payments).where(*_is(key)).values(attempts=payments.c.attempts + 1)
+        )
+        payment = self._payment(key)
+        return payment, self._void(key.biller_id, payment.receipt)
+
+    def posted_between(
+        self, agreement: Agreement, since: str, until: str, most: int
+    ) -> list[tuple[str, StoredPayment]]:
+        rows = self._connection.execute(
+            _stored(select(payments.c.txn, *_STORED))
+            .where(
+                payments.c.biller_id == agreement.biller_id,
+                payments.c.agreement_id == agreement.agreement_id,
+                payments.c.accounting_date.between(since, until),
+                payments.c.state == POSTED,
+            )
+            .order_by(payments.c.receipt)
+            .limit(most)
+        )
+        return [(txn, StoredPayment(*stored)) for txn, *stored in rows]
+
+    def take_id(self) -> int:
+        return billers.take_ids(self._connection, 1)[0]
+
+    def write_journal(self, record: JournalRow) -> None:
+        billers.write_journal(self._connection, [record])
+
+    def _payment(self, key: PaymentKey) -> StoredPayment:
+        return StoredPayment(*self._connection.execute(_stored(select(*_STORED)).where(*_is(key))).one())
+
+    def _void(self, biller_id: str, receipt: int) -> VoidRow | None:
+        row = self._connection.execute(
+            select(voids).where(voids.c.biller_id == biller_id, voids.c.receipt == receipt)
+        ).one_or_none()
+        return None if row is None else VoidRow(*row)
+
+    def _entries(self, biller_id: str, transaction_id: int) -> list[EntryRow]:
+        rows = self._connection.execute(
+            select(entries).where(
+                entries.c.biller_id == biller_id, entries.c.transaction_id == transaction_id
+            )
+        )
+        return [EntryRow(*row) for row in rows]
+
+    def _shares(self, biller_id: str, receipt: int) -> list[tuple[int, int]]:
+        total = func.sum(allocations.c.amount_minor)
+        rows = self._connection.execute(
+            select(allocations.c.charge_id, total)
+            .where(allocations.c.biller_id == biller_id, allocations.c.source_id == receipt)
+            .group_by(allocations.c.charge_id)
+            .having(total != 0)
+            .order_by(allocations.c.charge_id)
+        )
+        return [(charge_id, int(amount)) for charge_id, amount in rows]
+
+    def _charges(self, biller_id: str, account_id: int, also: list[int]) -> list[OpenItem]:
+        rows = self._connection.execute(
+            select(charges.c.charge_id, charges.c.open_minor, charges.c.due_on, charges.c.service).where(
+                charges.c.biller_id == biller_id,
+                charges.c.account_id == account_id,
+                or_(charges.c.open_minor > 0, charges.c.charge_id.in_(also)),
+            )
+        )
+        return [OpenItem(*row) for row in rows]
+
+    def _sources(self, biller_id: str, account_id: int, receipt: int) -> list[OpenItem]:
+        """The account's other payments and credits with an unused rest."""
+        paid = select(payments.c.receipt, payments.c.advance_minor, payments.c.accounting_date, payments.c.service)
+        credited = select(adjustments.c.adjustment_id, adjustments.c.advance_minor, adjustments.c.as_of)
+        rows = [
+            OpenItem(*row)
+            for row in self._connection.execute(
+                paid.where(
+                    payments.c.biller_id == biller_id,
+                    payments.c.account_id == account_id,
+                    payments.c.receipt != receipt,
+                    payments.c.advance_minor > 0,
+                )
+            )
+        ]
+        rows += [
+            OpenItem(*row)
+            for row in self._connection.execute(
+                credited.where(
+                    adjustments.c.biller_id == biller_id,
+                    adjustments.c.account_id == account_id,
+                    adjustments.c.advance_minor > 0,
+                )
+            )
+        ]
+        return rows
+
+    def _change_advance(self, biller_id: str, source_id: int, delta_minor: int) -> None:
+        changed = self._connection.execute(
+            update(payments)
+            .where(payments.c.biller_id == biller_id, payments.c.receipt == source_id)
+            .values(advance_minor=payments.c.advance_minor + delta_minor)
+        )
+        if changed.rowcount == 0:
+            self._connection.execute(
+                update(adjustments)
+                .where(adjustments.c.biller_id == biller_id, adjustments.c.adjustment_id == source_id)
+                .values(advance_minor=adjustments.c.advance_minor + delta_minor)
+            )
+
+
+def _stored(query: Select[tuple[object, ...]]) -> Select[tuple[object, ...]]:
+    return query.select_from(payments).join(
+        accounts,
+        (accounts.c.biller_id == payments.c.biller_id) & (accounts.c.account_id == payments.c.account_id),
+    )
+
+
+def _is(key: PaymentKey) -> tuple[object, ...]:
+    return (
+        payments.c.biller_id == key.biller_id,
+        payments.c.agreement_id == key.agreement_id,
+        payments.c.txn == key.txn,
+    )

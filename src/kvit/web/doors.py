@@ -1,0 +1,96 @@
+"""The agents' doors: one for each agreement, with its protocol, its terms and who may knock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+
+from kvit.domain.model import Agreement
+from kvit.protocols.base import Protocol, Terms
+
+_KNOWN_MAX = 10_000
+
+
+def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """An IPv4 address that came in IPv6 clothes is an IPv4 address."""
+    mapped = getattr(address, "ipv4_mapped", None)
+    return address if mapped is None else mapped
+
+
+class Networks:
+    """A list of networks, and whether an address is in one; answers are remembered."""
+
+    def __init__(self, networks: Iterable[str]) -> None:
+        self._networks = [ip_network(network) for network in networks]
+        self._known: dict[str, bool] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._networks)
+
+    def __contains__(self, text: str) -> bool:
+        known = self._known.get(text)
+        if known is None:
+            known = self._look(text)
+            if len(self._known) >= _KNOWN_MAX:
+                self._known.clear()
+            self._known[text] = known
+        return known
+
+    def _look(self, text: str) -> bool:
+        try:
+            address = _plain(ip_address(text))
+        except ValueError:
+            return False
+        return any(
+            address.version == network.version and address in network
+            for network in self._networks
+            if not (isinstance(network, IPv6Network) and address.version == 4)
+        )
+
+
+@dataclass(slots=True)
+class Door:
+    """One agreement, ready to answer."""
+
+    agreement: Agreement
+    protocol: Protocol
+    terms: Terms
+    networks: Networks = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.networks = Networks(self.agreement.networks)
+
+    def admits(self, address: str) -> bool:
+        """An agreement without networks relies on its credentials alone."""
+        return not self.networks or address in self.networks
+
+
+class Directory:
+    """The doors by agreement id; replaced as a whole when agreements change."""
+
+    def __init__(self) -> None:
+        self._doors: dict[str, Door] = {}
+
+    def replace(self, doors: Iterable[Door]) -> None:
+        self._doors = {door.agreement.agreement_id: door for door in doors}
+
+    def get(self, agreement_id: str) -> Door | None:
+        return self._doors.get(agreement_id)
+
+    def doors(self) -> list[Door]:
+        return list(self._doors.values())
+
+
+def client_address(peer: str, forwarded_for: Iterable[bytes], trusted: Networks) -> str:
+    """The true address of a client: the first one from the right that is no trusted proxy.
+
+    Without trusted proxies the header is not looked at; what cannot be read is nobody's address.
+    """
+    if not trusted or peer not in trusted:
+        return peer
+    hops = [hop.strip() for line in forwarded_for for hop in line.decode("latin-1").split(",")]
+    for hop in reversed(hops):
+        if hop not in trusted:
+            return hop
+    return peer
