@@ -72,10 +72,10 @@ DIALECT: Mapping[str, Switch] = {
     "txn_date": Switch("required", ("required", "optional"), about="may a payment come without its date"),
     "txn_date_format": Switch(kit.COMPACT, tuple(kit.LAYOUTS), about="how the network writes its dates"),
     "sum_digits": Switch("optional", ("optional", "exact"), about="`152.5` and `152` beside `152.50`"),
-    "conflict_code": Switch("300", ("300", "10", "215", "275"), about="known payment id with other data"),
-    "closed_code": Switch("79", ("79", "7"), about="the account takes no payments"),
+    "conflict_code": Switch(CODES["conflict"][0], ("300", "10", "215", "275"), about="known id, other data"),
+    "closed_code": Switch(CODES["account-closed"][0], ("79", "7"), about="the account takes no payments"),
     "amount_codes": Switch("241-242", ("241-242", "275"), about="sum outside the limits"),
-    "cancel_not_found_code": Switch("79", ("79", "0"), about="cancel of an unknown payment (Pegas: 0)"),
+    "cancel_not_found_code": Switch(CODES["no-such-txn"][0], ("79", "0"), about="unknown payment"),
     "code_243": Switch("again", ("again", "stop"), about="agent's side: what 243 means to the network"),
     "ask_method": Switch("GET", ("GET", "POST"), about="agent's side: how the simulator asks"),
 }  # fmt: skip
