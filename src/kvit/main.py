@@ -74,7 +74,9 @@ class House:
         self.database.close()
 
 
-def open_house(settings: Settings | None = None, *, clock: Clock | None = None, checked: bool = True) -> House:
+def open_house(
+    settings: Settings | None = None, *, clock: Clock | None = None, checked: bool = True
+) -> House:
     """Open the database that the settings name. ``checked``: it must be at this version's schema."""
     settings = settings or load_settings()
     database = open_database(settings.database_url)
@@ -130,15 +132,20 @@ class ServeOptions:
 def check_options(house: House, agreements: Sequence[Agreement], options: ServeOptions) -> None:
     """Raises ``SettingsError`` for what would be dangerous on a server that takes real money."""
     live = [agreement.agreement_id for agreement in agreements if not agreement.is_test]
-    for name, value in (
-        ("--test-fault", options.test_fault), ("--test-clock", options.test_clock), ("--kiosk", options.kiosk),
-    ):  # fmt: skip
+    trials = {
+        "--test-fault": options.test_fault,
+        "--test-clock": options.test_clock,
+        "--kiosk": options.kiosk,
+    }
+    for name, value in trials.items():
         if value and live:
             raise SettingsError(
                 f"{name} works only while every agreement is in test mode; live: {', '.join(live)}"
             )
     if options.test_fault not in ("", "ledger-unavailable"):
-        raise SettingsError(f"--test-fault: there is no fault {options.test_fault}; known: ledger-unavailable")
+        raise SettingsError(
+            f"--test-fault: there is no fault {options.test_fault}; known: ledger-unavailable"
+        )
     if options.workers < 1:
         raise SettingsError("--workers: at least one")
     if options.workers > 1 and not house.database.is_postgres:
@@ -207,7 +214,9 @@ class Server:
                 [PostgresPostings(conninfo) for _ in range(limits.write_lanes)],
                 [PostgresLookups(conninfo) for _ in range(limits.read_lanes)],
             )
-        return [SqlitePostings(database.path)], [SqliteLookups(database.path) for _ in range(limits.read_lanes)]
+        return [SqlitePostings(database.path)], [
+            SqliteLookups(database.path) for _ in range(limits.read_lanes)
+        ]
 
     def _make_lanes(self) -> Lanes:
         limits, clock = self._limits, self._house.clock
@@ -234,7 +243,10 @@ class Server:
         self._traffic.start()
         beside = [
             threading.Thread(target=self._every, args=(seconds, work), name=name, daemon=True)
-            for name, seconds, work in (("refresh", _REFRESH_S, self.refresh), ("sealer", _SEAL_S, self._seal))
+            for name, seconds, work in (
+                ("refresh", _REFRESH_S, self.refresh),
+                ("sealer", _SEAL_S, self._seal),
+            )
         ]
         for thread in beside:
             thread.start()
@@ -249,8 +261,10 @@ class Server:
             for thread in beside:
                 await asyncio.to_thread(thread.join, 5)
             self._traffic.close()
-            for store in (*self._postings, *self._lookups):
-                store.close()
+            for postings in self._postings:
+                postings.close()
+            for lookups in self._lookups:
+                lookups.close()
 
     def _every(self, seconds: float, work: Callable[[], None]) -> None:
         """Beside the payments: a failure is logged and tried again, and never ends the server."""

@@ -44,10 +44,15 @@ def apply(
         agreements = read_file(_read(file), owner, RegistryCatalogue())
         states = {} if dry_run else _save(opened, agreements)
         report = [
-            {"id": agreement.agreement_id, "state": states.get(agreement.agreement_id, "checked"), "mode": agreement.mode,
-             "protocol": agreement.protocol, "door": f"/pay/{agreement.agreement_id}"}
+            {
+                "id": agreement.agreement_id,
+                "state": states.get(agreement.agreement_id, "checked"),
+                "mode": agreement.mode,
+                "protocol": agreement.protocol,
+                "door": f"/pay/{agreement.agreement_id}",
+            }
             for agreement in agreements
-        ]  # fmt: skip
+        ]
     if json_output:
         print_json({"agreements": report, "dry_run": dry_run})
         return
@@ -100,7 +105,8 @@ def list_agreements(biller: str = BILLER, json_output: bool = JSON) -> None:
         [
             (
                 row["agreement_id"], row["title"], row["protocol"], row["mode"], row["limits"],
-                ", ".join(row["networks"]) or "any", f"{row['valid_from'] or '…'} – {row['valid_until'] or '…'}",
+                ", ".join(row["networks"]) or "any",
+                f"{row['valid_from'] or '…'} – {row['valid_until'] or '…'}",
             )
             for row in rows
         ],
@@ -108,7 +114,9 @@ def list_agreements(biller: str = BILLER, json_output: bool = JSON) -> None:
 
 
 @guarded
-def show(agreement_id: str = typer.Argument(..., help="The agreement's id."), json_output: bool = JSON) -> None:
+def show(
+    agreement_id: str = typer.Argument(..., help="The agreement's id."), json_output: bool = JSON
+) -> None:
     """Show one agreement; secrets are not shown."""
     with house() as opened:
         found = [one for one in load_agreements(opened) if one.agreement_id == agreement_id]
@@ -118,11 +126,12 @@ def show(agreement_id: str = typer.Argument(..., help="The agreement's id."), js
     if json_output:
         print_json(values)
         return
-    print_table(f"Agreement {agreement_id}", ("setting", "value"), [(key, value) for key, value in values.items()])
+    print_table(
+        f"Agreement {agreement_id}", ("setting", "value"), [(key, value) for key, value in values.items()]
+    )
 
 
 def _public(agreement: Agreement) -> dict[str, Any]:
-
 
     values: dict[str, Any] = json.loads(to_spec(agreement)[0])
     values["basic_password"] = "set" if agreement.basic_password else ""

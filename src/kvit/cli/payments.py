@@ -26,7 +26,9 @@ def register(app: typer.Typer) -> None:
 def list_payments(
     account: str = typer.Option("", "--account", help="Only payments of this account number."),
     agreement: str = typer.Option("", "--agreement", help="Only payments that came by this agreement."),
-    limit: int = typer.Option(0, "--limit", help="Only the newest N; 0: all (for people: the newest 50).", min=0),
+    limit: int = typer.Option(
+        0, "--limit", help="Only the newest N; 0: all (for people: the newest 50).", min=0
+    ),
     biller: str = BILLER,
     json_output: bool = JSON,
 ) -> None:

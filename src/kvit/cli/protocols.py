@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import typer
 
 from kvit.cli.shared import JSON, guarded, print_json, print_table
@@ -19,10 +21,16 @@ def register(app: typer.Typer) -> None:
 @guarded
 def list_protocols(json_output: bool = JSON) -> None:
     """List the protocols, with how far each has been proven."""
-    rows = [
-        {"name": one.name, "title": one.title, "grade": one.grade, "two_phase": one.two_phase, "commands": sorted(one.commands)}
+    rows: list[dict[str, Any]] = [
+        {
+            "name": one.name,
+            "title": one.title,
+            "grade": one.grade,
+            "two_phase": one.two_phase,
+            "commands": sorted(one.commands),
+        }
         for one in PROTOCOLS.values()
-    ]  # fmt: skip
+    ]
     if json_output:
         print_json(rows)
         return
@@ -40,14 +48,23 @@ def show(name: str = typer.Argument(..., help="The protocol's name."), json_outp
     if protocol is None:
         raise NotFound(f"there is no protocol {name}; known: {', '.join(sorted(PROTOCOLS))}")
     rows = [
-        {"switch": key, "default": one.default, "choices": list(one.choices), "pattern": one.pattern, "about": one.about}
+        {
+            "switch": key,
+            "default": one.default,
+            "choices": list(one.choices),
+            "pattern": one.pattern,
+            "about": one.about,
+        }
         for key, one in protocol.dialect.items()
-    ]  # fmt: skip
+    ]
     if json_output:
         print_json({"name": name, "title": protocol.title, "grade": protocol.grade, "dialect": rows})
         return
     print_table(
         f"{protocol.title}: dialect switches",
         ("switch", "default", "may be", "about"),
-        [(row["switch"], row["default"], ", ".join(row["choices"]) or row["pattern"], row["about"]) for row in rows],
+        [
+            (row["switch"], row["default"], ", ".join(row["choices"]) or row["pattern"], row["about"])
+            for row in rows
+        ],
     )

@@ -41,16 +41,24 @@ def register(app: typer.Typer) -> None:
 def init(
     biller: str = typer.Option("", "--biller", help="Short id of the organisation that is owed, e.g. water."),
     name: str = typer.Option("", "--name", help="Its name as people know it."),
-    currency: str = typer.Option("RUB", "--currency", help="ISO 4217 code of the currency its accounts are kept in."),
+    currency: str = typer.Option(
+        "RUB", "--currency", help="ISO 4217 code of the currency its accounts are kept in."
+    ),
     timezone: str = typer.Option("Europe/Moscow", "--timezone", help="Its time zone, e.g. Asia/Almaty."),
-    check_digit: str = typer.Option("none", "--check-digit", help="Check digit of account numbers: none, luhn or mod97."),
+    check_digit: str = typer.Option(
+        "none", "--check-digit", help="Check digit of account numbers: none, luhn or mod97."
+    ),
     json_output: bool = JSON,
 ) -> None:
     """Create the database, or upgrade it to this version; and make a biller in it. Can be repeated."""
     with house(checked=False) as opened:
         before, after = migrate.upgrade(opened.database)
         open_box(opened.settings.data_folder)
-        made = _make_biller(opened, Biller(biller, name or biller, currency, timezone, check_digit, "", 0)) if biller else None
+        made = (
+            _make_biller(opened, Biller(biller, name or biller, currency, timezone, check_digit, "", 0))
+            if biller
+            else None
+        )
         report: dict[str, Any] = {
             "database": opened.database.url.render_as_string(), "schema_before": before, "schema": after,
             "biller": biller, "biller_state": made,
@@ -61,7 +69,8 @@ def init(
         state = "is up to date" if before == after else "was created" if before is None else "was upgraded"
         say(f"The database {state}: {report['database']}")
         if biller:
-            say(f"Biller {biller} {'was made' if made == 'new' else 'is there'}: {name or biller}, {currency}, {timezone}")
+            state = "was made" if made == "new" else "is there"
+            say(f"Biller {biller} {state}: {name or biller}, {currency}, {timezone}")
 
 
 def _make_biller(opened: House, biller: Biller) -> str:
@@ -72,7 +81,8 @@ def _make_biller(opened: House, biller: Biller) -> str:
         if known is not None:
             if known.currency != biller.currency:
                 raise NotAllowed(
-                    f"biller {biller.biller_id} keeps its accounts in {known.currency}; that cannot be changed to {biller.currency}"
+                    f"biller {biller.biller_id} keeps its accounts in {known.currency}; "
+                    f"that cannot be changed to {biller.currency}"
                 )
             return "known"
         billers.add_biller(connection, biller._replace(created_at_us=now_us))
@@ -80,7 +90,18 @@ def _make_biller(opened: House, biller: Biller) -> str:
         journal_id = billers.take_ids(connection, 1)[0]
         billers.write_journal(
             connection,
-            [JournalRow(biller.biller_id, journal_id, now_us, author(), "biller.made", biller.biller_id, digest, "")],
+            [
+                JournalRow(
+                    biller.biller_id,
+                    journal_id,
+                    now_us,
+                    author(),
+                    "biller.made",
+                    biller.biller_id,
+                    digest,
+                    "",
+                )
+            ],
         )
     return "new"
 
@@ -104,9 +125,15 @@ def serve(
     host: str = typer.Option("127.0.0.1", "--host", help="Address to listen on."),
     port: int = typer.Option(8080, "--port", help="Port to listen on; 0 takes a free one.", min=0, max=65535),
     workers: int = typer.Option(1, "--workers", help="Serving processes (PostgreSQL only)."),
-    test_fault: str = typer.Option("", "--test-fault", help="ledger-unavailable: answer as if the books were away. Test mode only."),
-    test_clock: str = typer.Option("", "--test-clock", help="Start the clock at this instant (ISO 8601). Test mode only."),
-    kiosk: bool = typer.Option(False, "--kiosk", help="Open the simulator's kiosk at /kiosk. Test mode only."),
+    test_fault: str = typer.Option(
+        "", "--test-fault", help="ledger-unavailable: answer as if the books were away. Test mode only."
+    ),
+    test_clock: str = typer.Option(
+        "", "--test-clock", help="Start the clock at this instant (ISO 8601). Test mode only."
+    ),
+    kiosk: bool = typer.Option(
+        False, "--kiosk", help="Open the simulator's kiosk at /kiosk. Test mode only."
+    ),
 ) -> None:
     """Answer the agents: their doors are at /pay/<agreement-id>."""
     options = ServeOptions(
@@ -142,13 +169,13 @@ def run(options: ServeOptions) -> None:
     """Serve until told to stop."""
     import uvicorn
 
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
     for noisy in ("httpx", "httpcore", "alembic", "httpx2"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     limits = load_settings().limits
-    os.environ[_OPTIONS] = json.dumps(
-        {name: getattr(options, name) for name in options.__dataclass_fields__}
-    )
+    os.environ[_OPTIONS] = json.dumps({name: getattr(options, name) for name in options.__dataclass_fields__})
     uvicorn.run(
         "kvit.cli.server:application",
         factory=True,

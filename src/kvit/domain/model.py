@@ -170,7 +170,7 @@ class JournalRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Fee:
-    """What the agent keeps of each payment: ``percent_millionths`` of the sum (1.2 % = 12000) plus a fixed part."""
+    """What the agent keeps of each payment: a share (1.2 % = 12000 millionths) and a fixed part."""
 
     percent_millionths: int = 0
     fixed_minor: int = 0

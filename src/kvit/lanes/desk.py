@@ -55,7 +55,9 @@ class ReadDesk:
         return isolated(self._look_up, demands)
 
     def _look_up(self, demands: Sequence[Demand]) -> Sequence[Result]:
-        asked = [(demand.agreement, demand.command) for demand in demands if isinstance(demand.command, Lookup)]
+        asked = [
+            (demand.agreement, demand.command) for demand in demands if isinstance(demand.command, Lookup)
+        ]
         return self._lookups.run(lambda book: lookup_batch(book, asked, self._clock.now()))
 
 
@@ -86,7 +88,7 @@ class WriteDesk:
         if isinstance(command, Void):
             return [run(lambda book: void_for_agent(book, agreement, command, now))]
         if isinstance(command, Status):
-            return [run(lambda book: tell_status(book, agreement, command, now))]
+            return [run(lambda book: tell_status(book, agreement, command))]
         if isinstance(command, ListPosted):
             return [run(lambda book: tell_posted(book, agreement, command, now))]
         raise AssertionError(f"the write lane has no work for {type(command).__name__}")

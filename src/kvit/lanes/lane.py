@@ -7,6 +7,7 @@ nobody. Every limit answers "try later" rather than growing: the queue, one owne
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -57,6 +58,7 @@ class Lane(Generic[D]):
         self._owned: dict[str, int] = {}
         self._open = False
         self._wake = asyncio.Event()
+        self._drained = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._threads = ThreadPoolExecutor(len(works), thread_name_prefix=f"lane-{name}")
 
@@ -71,12 +73,16 @@ class Lane(Generic[D]):
         if not self._open:
             return TryLater("shutting down")
         owned = self._owned.get(owner, 0)
-        if len(self._queue) + len(self._under_way) >= self._limits.queue_max or owned >= self._limits.owner_max:
+        if (
+            len(self._queue) + len(self._under_way) >= self._limits.queue_max
+            or owned >= self._limits.owner_max
+        ):
             return TryLater("busy")
         loop = asyncio.get_running_loop()
         waiting = _Waiting(owner, demand, loop.create_future(), loop.time() + self._limits.deadline_s)
         self._owned[owner] = owned + 1
         self._queue.append(waiting)
+        self._drained.clear()
         self._wake.set()
         try:
             return await waiting.answer
@@ -84,12 +90,11 @@ class Lane(Generic[D]):
             self._release(owner)
 
     async def close(self, patience_s: float) -> None:
-        """Take nothing more, answer what waits, then stop. What is left after ``patience_s`` is asked again."""
+        """Take nothing more, answer what waits, stop. What is left after ``patience_s`` gets ``TryLater``."""
         self._open = False
-        loop = asyncio.get_running_loop()
-        end_s = loop.time() + patience_s
-        while (self._queue or self._under_way) and loop.time() < end_s:
-            await asyncio.sleep(0.01)
+        if self._queue or self._under_way:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._drained.wait(), patience_s)
         for task in self._tasks:
             task.cancel()
         for waiting in (*self._queue, *self._under_way):
@@ -109,6 +114,8 @@ class Lane(Generic[D]):
         while True:
             batch = self._take()
             if not batch:
+                if not self._under_way:
+                    self._drained.set()
                 self._wake.clear()
                 await self._wake.wait()
                 continue
@@ -150,4 +157,3 @@ class Lane(Generic[D]):
 def _answer(waiting: _Waiting[D], result: Result) -> None:
     if not waiting.answer.done():
         waiting.answer.set_result(result)
-

@@ -89,7 +89,8 @@ def read_file(data: bytes, biller: Biller, catalogue: Catalogue) -> list[Agreeme
     if not parsed.agreement:
         raise SettingsError("the file has no [[agreement]]")
     agreements = [
-        _checked(spec, f"agreement[{place}]", biller, catalogue) for place, spec in enumerate(parsed.agreement)
+        _checked(spec, f"agreement[{place}]", biller, catalogue)
+        for place, spec in enumerate(parsed.agreement)
     ]
     names = [agreement.agreement_id for agreement in agreements]
     for place, name in enumerate(names):
@@ -130,7 +131,9 @@ def _checked(spec: AgreementSpec, place: str, biller: Biller, catalogue: Catalog
             raise wrong(f"networks[{number}]", str(error)) from error
     if spec.basic is None and not spec.networks:
         raise wrong("networks", "an agreement needs networks, basic, or both: else anybody could pay")
-    if spec.basic is not None and (not spec.basic.login or not spec.basic.password or ":" in spec.basic.login):
+    if spec.basic is not None and (
+        not spec.basic.login or not spec.basic.password or ":" in spec.basic.login
+    ):
         raise wrong("basic", "login and password must not be empty, and the login has no colon")
     if spec.valid_from and spec.valid_until and spec.valid_until < spec.valid_from:
         raise wrong("valid_until", "is before valid_from")
@@ -173,7 +176,9 @@ def _sum(text: str, exponent: int, place: str) -> int | None:
         return None
     amount_minor = parse_amount(text, exponent)
     if amount_minor is None:
-        raise SettingsError(f'{place}: write a sum like "10.00", with at most {exponent} digits after the point')
+        raise SettingsError(
+            f'{place}: write a sum like "10.00", with at most {exponent} digits after the point'
+        )
     return amount_minor
 
 

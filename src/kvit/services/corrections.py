@@ -88,7 +88,9 @@ class VoidPlan:
 class CorrectionBook(Protocol):
     """One open write transaction of a correction."""
 
-    def find(self, biller_id: str, *, receipt: int = 0, agreement_id: str = "", txn: str = "") -> PaymentKey | None:
+    def find(
+        self, biller_id: str, *, receipt: int = 0, agreement_id: str = "", txn: str = ""
+    ) -> PaymentKey | None:
         """The payment with this receipt, or with this txn of the agreement; no lock."""
         ...
 
@@ -145,13 +147,15 @@ def void_for_agent(book: CorrectionBook, agreement: Agreement, command: Void, no
     if case.void is not None:
         book.tell(key)
         return _voided(case.void, case.payment, key, agreement, repeat=True)
-    act = _Act(command.reason or "cancelled by the network", "agent:" + agreement.agreement_id, command.void_txn, now)
+    act = _Act(
+        command.reason or "cancelled by the network", "agent:" + agreement.agreement_id, command.void_txn, now
+    )
     plan = plan_void(case, book.take_id(), act)
     book.write_void(plan)
     return _voided(plan.void, case.payment, key, agreement, repeat=False)
 
 
-def tell_status(book: CorrectionBook, agreement: Agreement, command: Status, now: datetime) -> Result:
+def tell_status(book: CorrectionBook, agreement: Agreement, command: Status) -> Result:
     """What became of a payment; behind a commit."""
     key = book.find(agreement.biller_id, agreement_id=agreement.agreement_id, txn=command.txn)
     if key is None:
@@ -178,7 +182,9 @@ def tell_posted(book: CorrectionBook, agreement: Agreement, command: ListPosted,
     digest = digest_of("told", agreement.agreement_id, subject, len(items))
     actor = "agent:" + agreement.agreement_id
     book.write_journal(
-        JournalRow(agreement.biller_id, book.take_id(), days.to_us(now), actor, PAYMENT_TOLD, subject, digest, "")
+        JournalRow(
+            agreement.biller_id, book.take_id(), days.to_us(now), actor, PAYMENT_TOLD, subject, digest, ""
+        )
     )
     return Statement(items)
 
@@ -249,4 +255,3 @@ def _voided(
         void_txn=void.void_txn,
         repeat=repeat,
     )
-

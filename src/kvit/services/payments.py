@@ -196,13 +196,9 @@ class Desk:
         plan.outbox.append(OutboxRow(biller_id, receipt, PAYMENT_POSTED, str(receipt), self._now_us))
         digest = payment_digest(payment, account.number)
         plan.journal.append(
-            JournalRow(
-                biller_id, receipt, self._now_us, actor, PAYMENT_POSTED, str(receipt), digest, ""
-            )
+            JournalRow(biller_id, receipt, self._now_us, actor, PAYMENT_POSTED, str(receipt), digest, "")
         )
 
 
 def _fields_text(command: Post) -> str:
     return json.dumps(dict(command.fields), ensure_ascii=False, sort_keys=True) if command.fields else ""
-
-

@@ -52,12 +52,12 @@ class AmountChange(NamedTuple):
 
 
 class Attempt(NamedTuple):
-    """Count ``count`` more requests for a payment that is already in the books."""
+    """Count ``more`` requests for a payment that is already in the books."""
 
     biller_id: str
     agreement_id: str
     txn: str
-    count: int
+    more: int
 
 
 @dataclass(slots=True)

@@ -41,7 +41,8 @@ def save(connection: Connection, agreement: Agreement, box: SecretBox, now_us: i
         return "new"
     if row.biller_id != agreement.biller_id:
         raise SettingsError(
-            f"agreement {agreement.agreement_id} belongs to biller {row.biller_id}; an id is unique in the installation"
+            f"agreement {agreement.agreement_id} belongs to biller {row.biller_id}; "
+            "an id is unique in the installation"
         )
     if same_terms(from_spec(row.spec, box.open(row.secrets), row.version), agreement):
         return "unchanged"

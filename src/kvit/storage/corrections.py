@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Select, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, func, insert, or_, select, update
 
 from kvit.domain.errors import DatabaseUnavailable
 from kvit.domain.model import (
@@ -135,9 +135,7 @@ class SqlCorrectionBook:
         execute(insert(journal), plan.journal._asdict())
 
     def tell(self, key: PaymentKey) -> tuple[StoredPayment, VoidRow | None]:
-        self._connection.execute(
-            update(payments).where(*_is(key)).values(attempts=payments.c.attempts + 1)
-        )
+        self._connection.execute(update(payments).where(*_is(key)).values(attempts=payments.c.attempts + 1))
         payment = self._payment(key)
         return payment, self._void(key.biller_id, payment.receipt)
 
@@ -155,7 +153,7 @@ class SqlCorrectionBook:
             .order_by(payments.c.receipt)
             .limit(most)
         )
-        return [(txn, StoredPayment(*stored)) for txn, *stored in rows]
+        return [(row[0], StoredPayment(*row[1:])) for row in rows]
 
     def take_id(self) -> int:
         return billers.take_ids(self._connection, 1)[0]
@@ -203,7 +201,9 @@ class SqlCorrectionBook:
 
     def _sources(self, biller_id: str, account_id: int, receipt: int) -> list[OpenItem]:
         """The account's other payments and credits with an unused rest."""
-        paid = select(payments.c.receipt, payments.c.advance_minor, payments.c.accounting_date, payments.c.service)
+        paid = select(
+            payments.c.receipt, payments.c.advance_minor, payments.c.accounting_date, payments.c.service
+        )
         credited = select(adjustments.c.adjustment_id, adjustments.c.advance_minor, adjustments.c.as_of)
         rows = [
             OpenItem(*row)
@@ -242,14 +242,14 @@ class SqlCorrectionBook:
             )
 
 
-def _stored(query: Select[tuple[object, ...]]) -> Select[tuple[object, ...]]:
+def _stored(query: Select[Any]) -> Select[Any]:
     return query.select_from(payments).join(
         accounts,
         (accounts.c.biller_id == payments.c.biller_id) & (accounts.c.account_id == payments.c.account_id),
     )
 
 
-def _is(key: PaymentKey) -> tuple[object, ...]:
+def _is(key: PaymentKey) -> tuple[ColumnElement[bool], ...]:
     return (
         payments.c.biller_id == key.biller_id,
         payments.c.agreement_id == key.agreement_id,

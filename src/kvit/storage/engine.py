@@ -79,7 +79,7 @@ def _open_sqlite(url: URL) -> Database:
 
     def make(begin: str) -> Engine:
         engine = create_engine(
-            "sqlite://", creator=lambda: sqlite.connect(path), module=sqlite.sqlite_driver, poolclass=NullPool
+            "sqlite://", creator=lambda: sqlite.connect(path), module=sqlite.driver, poolclass=NullPool
         )
 
         @event.listens_for(engine, "begin")
@@ -94,7 +94,9 @@ def _open_sqlite(url: URL) -> Database:
 def _open_postgres(url: URL) -> Database:
     options: dict[str, Any] = {"pool_size": 4, "max_overflow": 4, "pool_pre_ping": True}
     engine = create_engine(url, **options)
-    return Database(url, engine, engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True))
+    return Database(
+        url, engine, engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    )
 
 
 @contextmanager

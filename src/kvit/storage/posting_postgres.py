@@ -66,8 +66,8 @@ JOIN charges c ON c.biller_id = a.biller_id AND c.account_id = a.account_id AND 
 _CLOSED = "SELECT biller_id, closed_through FROM billers WHERE biller_id = ANY(%s::text[])"
 _IDS = "SELECT nextval('book_ids') FROM generate_series(1, %s)"
 _ATTEMPTS = """
-UPDATE payments p SET attempts = p.attempts + q.count
-FROM unnest(%s::text[], %s::text[], %s::text[], %s::integer[]) AS q (biller_id, agreement_id, txn, count)
+UPDATE payments p SET attempts = p.attempts + q.more
+FROM unnest(%s::text[], %s::text[], %s::text[], %s::integer[]) AS q (biller_id, agreement_id, txn, more)
 WHERE p.biller_id = q.biller_id AND p.agreement_id = q.agreement_id AND p.txn = q.txn
 """
 _BALANCES = """
@@ -273,9 +273,7 @@ class PostgresLookups:
                 return work(PostgresLookupBook(self._own.get()))
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 self._own.close()
-                raise DatabaseUnavailable(
-                    f"the database is not available: {type(error).__name__}"
-                ) from error
+                raise DatabaseUnavailable(f"the database is not available: {type(error).__name__}") from error
 
     def close(self) -> None:
         self._own.close()

@@ -79,7 +79,7 @@ class SqlitePostingBook:
 
     def write(self, plan: PostingPlan) -> None:
         many = self._connection.executemany
-        many(_ATTEMPT, [(row.count, *row[:3]) for row in plan.attempts])
+        many(_ATTEMPT, [(row.more, *row[:3]) for row in plan.attempts])
         try:
             many(_INSERTS["payments"], plan.payments)
         except sqlite.IntegrityError as error:

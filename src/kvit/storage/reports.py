@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
 
 from kvit.domain import days
 from kvit.domain.model import Biller
@@ -36,7 +36,7 @@ def payment_list(
     return [_payment(row, biller.timezone) for row in reversed(rows)]
 
 
-def _payment(row: Any, timezone: str) -> dict[str, Any]:
+def _payment(row: Row[Any], timezone: str) -> dict[str, Any]:
     return {
         "agreement": row.agreement_id,
         "txn": row.txn,

@@ -34,7 +34,9 @@ def _big(name: str, *, nullable: bool = False) -> Column[int]:
     return Column(name, BIG, nullable=nullable)
 
 
-def _table(name: str, *parts: Column[str] | Column[int] | Column[bytes] | object, key: tuple[str, ...]) -> Table:
+def _table(
+    name: str, *parts: Column[str] | Column[int] | Column[bytes] | object, key: tuple[str, ...]
+) -> Table:
     """A strict table without a row id of its own (SQLite), with room for in-place updates (PostgreSQL)."""
     return Table(
         name,

@@ -22,7 +22,9 @@ class SecretBox:
         try:
             self._fernet = Fernet(key)
         except ValueError as error:
-            raise SettingsError("the secret key is damaged: it must be 32 bytes in URL-safe base64") from error
+            raise SettingsError(
+                "the secret key is damaged: it must be 32 bytes in URL-safe base64"
+            ) from error
 
     def seal(self, text: str) -> bytes:
         return self._fernet.encrypt(text.encode())

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import sqlite3 as standard_sqlite
+import importlib
 from typing import Any
 
 try:
-    import pysqlite3.dbapi2 as sqlite_driver
+    driver: Any = importlib.import_module("pysqlite3.dbapi2")
 except ImportError:  # no wheel for this machine: the system's own library
-    sqlite_driver = standard_sqlite
+    driver = importlib.import_module("sqlite3")
 
 #: How long a writer waits for another one before it gives up.
 BUSY_TIMEOUT_S = 10.0
@@ -20,26 +20,26 @@ _WAL_FIXED = (3, 51, 3)
 _WAL_FIXED_BACKPORTS = {(3, 44): 6, (3, 50): 7}
 
 Connection = Any
-Error: type[Exception] = sqlite_driver.Error
-IntegrityError: type[Exception] = sqlite_driver.IntegrityError
-OperationalError: type[Exception] = sqlite_driver.OperationalError
+Error: type[Exception] = driver.Error
+IntegrityError: type[Exception] = driver.IntegrityError
+OperationalError: type[Exception] = driver.OperationalError
 
 
 def wal_is_safe(version: tuple[int, ...]) -> bool:
     """May this SQLite library keep money in WAL mode with several connections?"""
     if version >= _WAL_FIXED:
         return True
-    patch = _WAL_FIXED_BACKPORTS.get(tuple(version[:2]))  # type: ignore[call-overload]
+    patch = _WAL_FIXED_BACKPORTS.get((version[0], version[1]))
     return patch is not None and version[2] >= patch
 
 
 def journal_mode() -> str:
-    return "wal" if wal_is_safe(sqlite_driver.sqlite_version_info) else "delete"
+    return "wal" if wal_is_safe(driver.sqlite_version_info) else "delete"
 
 
 def connect(path: str) -> Connection:
     """A connection in autocommit mode: transactions begin and end where the code says so."""
-    connection = sqlite_driver.connect(
+    connection = driver.connect(
         path,
         timeout=BUSY_TIMEOUT_S,
         isolation_level=None,

@@ -52,7 +52,13 @@ class AgentsDoor:
     """Answers ``/pay/<agreement>`` and what is below it."""
 
     def __init__(
-        self, directory: Directory, lanes: Lanes, limits: Limits, trusted: Networks, clock: Clock, log: TrafficLog
+        self,
+        directory: Directory,
+        lanes: Lanes,
+        limits: Limits,
+        trusted: Networks,
+        clock: Clock,
+        log: TrafficLog,
     ) -> None:
         self._directory = directory
         self._lanes = lanes
@@ -86,7 +92,9 @@ class AgentsDoor:
         self._note(door, request, command, response, started_s)
         await _send(send, response)
 
-    async def _answer(self, door: Door, request: HttpRequest) -> tuple[Command | Malformed | Denied, HttpResponse]:
+    async def _answer(
+        self, door: Door, request: HttpRequest
+    ) -> tuple[Command | Malformed | Denied, HttpResponse]:
         """Total: a fault of ours is answered "try later" in the protocol's own words."""
         command: Command | Malformed | Denied = Malformed("request")
         result: Result
@@ -105,7 +113,7 @@ class AgentsDoor:
     async def _body(self, receive: Receive) -> bytes | None:
         """The whole body, ``None`` when it is too large. What is too large is not read."""
         most = self._limits.body_bytes_max
-        body = b""
+        body = bytearray()
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
@@ -114,7 +122,7 @@ class AgentsDoor:
             if len(body) > most:
                 return None
             if not message.get("more_body", False):
-                return body
+                return bytes(body)
 
     def _address(self, scope: Scope) -> str:
         client = scope.get("client")
@@ -153,5 +161,7 @@ def _plain(status: int, text: str, headers: tuple[tuple[bytes, bytes], ...] = ()
 
 async def _send(send: Send, response: HttpResponse) -> None:
     length = (b"content-length", str(len(response.body)).encode())
-    await send({"type": "http.response.start", "status": response.status, "headers": [*response.headers, length]})
+    await send(
+        {"type": "http.response.start", "status": response.status, "headers": [*response.headers, length]}
+    )
     await send({"type": "http.response.body", "body": response.body})

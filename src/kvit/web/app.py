@@ -27,7 +27,9 @@ class App:
         self._agents = agents
         self._is_ready = is_ready
         self._running = running
-        self._rest = Litestar(route_handlers=list(routers), openapi_config=None, logging_config=None, debug=False)
+        self._rest = Litestar(
+            route_handlers=list(routers), openapi_config=None, logging_config=None, debug=False
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":

@@ -9,7 +9,7 @@ import asyncio
 from typing import Any, ClassVar
 
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from kvit.config import Limits
@@ -26,7 +26,7 @@ class GuardedProtocol(HttpToolsProtocol):
     """One connection of the agents' (and everybody's) HTTP server."""
 
     limits: ClassVar[Limits] = Limits()
-    _sweeping: ClassVar[bool] = False
+    sweeping: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -38,6 +38,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._refusal = 400
         self._head_bytes = 0
+        self._raw_bytes = 0
         # Since when we wait for the rest of a head or of a body; None while the request is complete.
         self._head_since_s: float | None = None
         self._body_since_s: float | None = None
@@ -45,15 +46,15 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._head_since_s = self.loop.time()
-        if not GuardedProtocol._sweeping:
-            GuardedProtocol._sweeping = True
+        if not GuardedProtocol.sweeping:
+            GuardedProtocol.sweeping = True
             self.loop.call_later(_SWEEP_S, _sweep, self.loop, self.connections)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         if self._head_since_s is not None and not self.transport.is_closing():
-            self._head_bytes += len(data)
-            if self._head_bytes > self.limits.head_bytes_max:
+            self._raw_bytes += len(data)
+            if self._raw_bytes > self.limits.head_bytes_max:
                 self._refuse(431)
 
     def on_message_begin(self) -> None:
@@ -76,7 +77,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._head_since_s = None
-        self._head_bytes = 0
+        self._head_bytes = self._raw_bytes = 0
         self._body_since_s = self.loop.time()
         super().on_headers_complete()
 
@@ -84,22 +85,21 @@ class GuardedProtocol(HttpToolsProtocol):
         self._body_since_s = None
         super().on_message_complete()
 
-    def send_400_response(self, msg: str) -> None:
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
         """The parser gave up, or one of our limits made it."""
         self._refuse(self._refusal)
 
     def overdue(self, now_s: float) -> bool:
         """Has the client taken too long for what it is sending?"""
-        if self._head_since_s is not None and self._head_bytes:
-            return now_s - self._head_since_s > self.limits.head_timeout_s
-        if self._head_since_s is not None and self.cycle is None:
+        if self._head_since_s is not None:
             return now_s - self._head_since_s > self.limits.head_timeout_s
         if self._body_since_s is not None:
             return now_s - self._body_since_s > self.limits.body_timeout_s
         return False
 
     def end_overdue(self) -> None:
-        if self.cycle is None or self.cycle.response_complete:
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is None or cycle.response_complete:
             self._refuse(408)
         else:
             self.transport.close()
@@ -107,9 +107,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def _refuse(self, status: int) -> None:
         if self.transport.is_closing():
             return
-        self.transport.write(
-            STATUS_LINE[status] + b"content-length: 0\r\nconnection: close\r\n\r\n"
-        )
+        self.transport.write(STATUS_LINE[status] + b"content-length: 0\r\nconnection: close\r\n\r\n")
         self.transport.close()
 
 
@@ -121,4 +119,4 @@ def _sweep(loop: asyncio.AbstractEventLoop, connections: set[Any]) -> None:
     if connections:
         loop.call_later(_SWEEP_S, _sweep, loop, connections)
     else:
-        GuardedProtocol._sweeping = False
+        GuardedProtocol.sweeping = False
