@@ -51,6 +51,11 @@ def test_the_answer_to_another_payment_is_asked_again() -> None:
     assert heard("<osmp_txn_id>700000000001</osmp_txn_id><result>0</result>").step == "done"
 
 
+def test_what_a_terminal_would_show() -> None:
+    fields = '<fields><field1 name="disp1"> Иванова </field1><field2>450.00</field2></fields><x><y>1</y></x>'
+    assert heard("<result>0</result>" + fields).shown == (("disp1", "Иванова"), ("field2", "450.00"))
+
+
 def test_another_root_is_not_an_answer() -> None:
     answer = HttpResponse(200, (), b"<html><result>0</result></html>")
     assert qiwi.read(PAY, answer, Terms()).step == "again"

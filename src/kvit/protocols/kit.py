@@ -48,12 +48,11 @@ class Form:
         if self.problem is None:
             self.problem = Malformed(name, reason)
 
-    def text(self, name: str, size_max: int = TEXT_SIZE_MAX, *, required: bool = True) -> str:
-        """1 to ``size_max`` characters, none of them a control character; ``""`` when left out."""
+    def text(self, name: str, size_max: int = TEXT_SIZE_MAX) -> str:
+        """1 to ``size_max`` characters, none of them a control character."""
         value = self.values.get(name, "")
         if not value:
-            if required:
-                self.wrong(name, "missing")
+            self.wrong(name, "missing")
         elif len(value) > size_max:
             self.wrong(name, "too long")
         elif not is_plain(value):
