@@ -34,6 +34,7 @@ from kvit.web.agents import AgentsDoor, Lanes
 from kvit.web.app import App
 from kvit.web.doors import Directory, Door, Networks
 from kvit.web.traffic import TrafficLog
+from kvit.web.wire import WireLimits
 
 _log = logging.getLogger("kvit")
 
@@ -163,6 +164,14 @@ def make_clock(options: ServeOptions) -> Clock:
     return ShiftedClock(start if start.tzinfo else start.replace(tzinfo=UTC))
 
 
+def wire_limits(settings: Settings) -> WireLimits:
+    """What the HTTP server's wire takes at most."""
+    limits = settings.limits
+    return WireLimits(
+        limits.url_bytes_max, limits.head_bytes_max, limits.head_timeout_s, limits.body_timeout_s
+    )
+
+
 class Server:
     """One serving process: the doors, the lanes behind them, and what runs beside them."""
 
@@ -185,7 +194,12 @@ class Server:
         trusted = Networks(self._house.settings.trusted_proxies)
         self._lanes = self._make_lanes()
         agents = AgentsDoor(
-            self._directory, self._lanes, self._limits, trusted, self._house.clock, self._traffic
+            self._directory,
+            self._lanes,
+            self._limits.body_bytes_max,
+            trusted,
+            self._house.clock,
+            self._traffic,
         )
         return App(agents, routers, self._is_ready, self._running)
 

@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
-from kvit.config import Limits
 from kvit.domain.masking import mask_query
 from kvit.domain.messages import (
     Command,
@@ -55,14 +54,14 @@ class AgentsDoor:
         self,
         directory: Directory,
         lanes: Lanes,
-        limits: Limits,
+        body_bytes_max: int,
         trusted: Networks,
         clock: Clock,
         log: TrafficLog,
     ) -> None:
         self._directory = directory
         self._lanes = lanes
-        self._limits = limits
+        self._body_bytes_max = body_bytes_max
         self._trusted = trusted
         self._clock = clock
         self._log = log
@@ -112,7 +111,7 @@ class AgentsDoor:
 
     async def _body(self, receive: Receive) -> bytes | None:
         """The whole body, ``None`` when it is too large. What is too large is not read."""
-        most = self._limits.body_bytes_max
+        most = self._body_bytes_max
         body = bytearray()
         while True:
             message = await receive()

@@ -6,16 +6,26 @@ uvicorn's own protocol bounds neither the size of a head nor the time that a cli
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from kvit.config import Limits
 
 #: How often connections are looked through for clients that take too long.
 _SWEEP_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class WireLimits:
+    """What one request may take: bytes of its target and head, seconds for its head and its body."""
+
+    url_bytes_max: int = 8192
+    head_bytes_max: int = 32768
+    head_timeout_s: float = 10.0
+    body_timeout_s: float = 10.0
 
 
 class _Refused(Exception):
@@ -25,7 +35,7 @@ class _Refused(Exception):
 class GuardedProtocol(HttpToolsProtocol):
     """One connection of the agents' (and everybody's) HTTP server."""
 
-    limits: ClassVar[Limits] = Limits()
+    limits: ClassVar[WireLimits] = WireLimits()
     sweeping: ClassVar[bool] = False
 
     def __init__(
