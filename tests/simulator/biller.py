@@ -41,6 +41,7 @@ UNKNOWN = "9999999"
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 @dataclass
@@ -100,15 +101,16 @@ class TinyBiller:
             return first if same else Conflict(post.txn)
         self.receipts += 1
         self.due_minor[post.number] -= post.amount_minor
+        now = datetime.now(UTC)
         posted = Posted(
-            post.txn, self.receipts, post.number, post.amount_minor, "RUB", datetime.now(UTC), post.network_time
+            post.txn, self.receipts, post.number, post.amount_minor, "RUB", now, post.network_time
         )
         self.posted[post.txn] = posted
         return posted
 
 
 @contextmanager
-def served(app: Any) -> Iterator[str]:
+def served(app: Application) -> Iterator[str]:
     """Serve an ASGI application on a free port of this machine; gives its base URL."""
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan="off", ws="none")
     server = uvicorn.Server(config)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import httpx2
 
@@ -82,7 +82,7 @@ class Agent:
             verify=base_url.startswith("https:"), trust_env=False, timeout=None, follow_redirects=False
         )
 
-    async def __aenter__(self) -> Agent:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(
@@ -101,9 +101,7 @@ class Agent:
         word for word.
         """
         taken = network_time or self._now().strftime("%Y-%m-%dT%H:%M:%S")
-        return Post(
-            txn=txn or self.new_txn(), number=number, amount_minor=amount_minor, network_time=taken
-        )
+        return Post(txn=txn or self.new_txn(), number=number, amount_minor=amount_minor, network_time=taken)
 
     async def send(self, command: Command, *, drop: bool = False) -> Exchange:
         """Send ``command`` and hear the answer. ``drop``: hang up before reading it."""

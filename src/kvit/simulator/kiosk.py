@@ -7,14 +7,15 @@ of any other host, which the content security policy states.
 from __future__ import annotations
 
 from importlib import resources
-from typing import Any
+from typing import Any, TypeVar
 
 import jinja2
 import msgspec
 from litestar import MediaType, Request, Response, Router, get, post
 from litestar.datastructures import ResponseHeader
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
 from litestar.exceptions import NotFoundException
+from litestar.params import FromPath, JSONBody
 
 from kvit.simulator import texts, views
 from kvit.simulator.room import KioskAgreement, KioskSettings, Room
@@ -29,6 +30,8 @@ _MEDIA_TYPES = {
     "json": "application/json; charset=utf-8",
     "svg": "image/svg+xml",
 }
+
+Reply = TypeVar("Reply", views.CheckReply, views.PayReply, views.MischiefReply)
 
 _SIGNS = {"RUB": "₽", "KZT": "₸", "UAH": "₴", "USD": "$", "EUR": "€"}
 
@@ -58,7 +61,7 @@ def only_json(request: Request[Any, Any, Any]) -> Response[views.Complaint] | No
 
 
 @get("/", media_type=MediaType.HTML)
-async def page(room: Room) -> str:
+async def page(room: NamedDependency[Room]) -> str:
     """The kiosk."""
     agreements = room.settings.agreements
     language = agreements[0].language if agreements else "ru"
@@ -74,7 +77,7 @@ async def page(room: Room) -> str:
 
 
 @get("/static/{name:str}")
-async def static_file(name: str) -> Response[bytes]:
+async def static_file(name: FromPath[str]) -> Response[bytes]:
     """One of our own scripts, styles or pictures."""
     content = _static.get(name)
     if content is None:
@@ -83,26 +86,30 @@ async def static_file(name: str) -> Response[bytes]:
 
 
 @post("/api/check", before_request=only_json, status_code=200)
-async def check(data: views.CheckOrder, room: Room) -> Response[views.CheckReply | views.Complaint]:
+async def check(
+    data: JSONBody[views.CheckOrder], room: NamedDependency[Room]
+) -> Response[views.CheckReply | views.Complaint]:
     """Ask about a client."""
     return _answer(await room.check(data))
 
 
 @post("/api/pay", before_request=only_json, status_code=200)
-async def pay(data: views.PayOrder, room: Room) -> Response[views.PayReply | views.Complaint]:
+async def pay(
+    data: JSONBody[views.PayOrder], room: NamedDependency[Room]
+) -> Response[views.PayReply | views.Complaint]:
     """Make one attempt to pay."""
     return _answer(await room.pay(data))
 
 
 @post("/api/mischief", before_request=only_json, status_code=200)
 async def mischief(
-    data: views.MischiefOrder, room: Room
+    data: JSONBody[views.MischiefOrder], room: NamedDependency[Room]
 ) -> Response[views.MischiefReply | views.Complaint]:
     """Misbehave."""
-    return _answer(await room.mischief(data))
+    return _answer(await room.misbehave(data))
 
 
-def _answer(reply: Any) -> Response[Any]:
+def _answer(reply: Reply | views.Complaint) -> Response[Reply | views.Complaint]:
     return Response(reply, status_code=400 if isinstance(reply, views.Complaint) else 200)
 
 

@@ -55,7 +55,8 @@ async def drop(agent: Agent, post: Post, pauses_s: Sequence[float] = PAUSES_S) -
 
 async def other_sum(agent: Agent, first: Post, changed: Post) -> Mischief:
     """Send the id of ``first``, a confirmed payment, with the sum of ``changed``."""
-    assert first.txn == changed.txn and first.amount_minor != changed.amount_minor
+    assert first.txn == changed.txn
+    assert first.amount_minor != changed.amount_minor
     exchange = await agent.send(changed)
     heard = exchange.heard
     if heard.step == "stop":

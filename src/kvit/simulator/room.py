@@ -104,7 +104,7 @@ class Room:
             exchanges=[views.exchange_view(exchange)],
         )
 
-    async def mischief(self, order: views.MischiefOrder) -> views.MischiefReply | views.Complaint:
+    async def misbehave(self, order: views.MischiefOrder) -> views.MischiefReply | views.Complaint:
         """Play a mischief between two real checks, so that its effect on the debt is seen."""
         if order.kind not in mischief.KINDS:
             return views.Complaint("error.kind")

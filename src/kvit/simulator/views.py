@@ -67,6 +67,7 @@ class ExchangeView(msgspec.Struct):
     code: str
     step: str
     comment: str
+    receipt: str
     elapsed_ms: float
     at: datetime
 
@@ -138,6 +139,7 @@ def exchange_view(exchange: Exchange) -> ExchangeView:
         code=exchange.heard.code,
         step=exchange.heard.step,
         comment=exchange.heard.comment,
+        receipt=exchange.heard.receipt,
         elapsed_ms=exchange.elapsed_ms,
         at=exchange.at,
     )

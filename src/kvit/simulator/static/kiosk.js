@@ -39,13 +39,12 @@ const go = {
   client: () => show("client"),
   sum: () => show("sum"),
   another: () => startAnew(),
-  // The next payment needs an id of its own: that of the check made after the last one.
   more: () => {
-    const { remains, number } = room.payment;
-    if (remains?.step !== "done") return check(number, "sum");
-    Object.assign(room, { check: remains, sum: "" });
-    show("sum");
+    room.sum = "";
+    if (room.check.txn) show("sum");
+    else check(room.payment.number, "sum");
   },
+  summed: () => mischief.refresh(),
   check: (number) => number && check(number),
   pay: (minor) => minor && pay(minor),
 };
@@ -141,10 +140,11 @@ function startAnew() {
 async function check(number, next = "client") {
   room.number = number;
   const mine = ++errand;
+  mischief.forget();
   show("checking");
   const reply = await attempt("check", { agreement: room.agreement.id, number });
   if (!reply || mine !== errand) return;
-  addToWire(reply.exchanges, ["wire.check"]);
+  addToWire(reply.exchanges, ["wire.check"], { stands: 0 });
   room.refusal = reply;
   if (reply.step === "done") {
     Object.assign(room, { check: reply, sum: "", order: null });
@@ -171,7 +171,7 @@ async function repeat() {
     const reply = await attempt("pay", room.order, "pending");
     if (!reply || mine !== errand) return;
     const remains = reply.remains?.exchanges ?? [];
-    addToWire([...reply.exchanges, ...remains], ["wire.pay", "wire.remains"]);
+    addToWire([...reply.exchanges, ...remains], ["wire.pay", "wire.remains"], { stands: 0 });
     room.order.network_time = reply.network_time;
     room.refusal = reply;
     if (reply.step !== "again") return settle(reply);
@@ -182,7 +182,11 @@ async function repeat() {
 }
 
 function settle(reply) {
-  if (reply.step === "done") room.payment = reply;
+  if (reply.step === "done") {
+    room.payment = reply;
+    // The next payment needs an id of its own: that of the check made after this one.
+    room.check = reply.remains?.step === "done" ? reply.remains : { ...room.check, txn: "" };
+  }
   show(reply.step === "done" ? "receipt" : "refused");
 }
 
@@ -248,7 +252,7 @@ function speak() {
 const mischief = setUpMischief({
   room,
   busy: () => name === "checking" || name === "paying",
-  seen: (exchanges, titles, group) => addToWire(exchanges, titles, group),
+  seen: addToWire,
   debtChanged: (due) => {
     if (due === null) return;
     if (room.check) room.check = { ...room.check, due };

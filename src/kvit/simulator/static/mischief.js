@@ -15,8 +15,8 @@ const NEEDS_PAYMENT = ["again", "other-sum"];
 const DEFAULT_SUM = 100n;
 
 /**
- * `room` is what the kiosk knows; `seen(exchanges, titles, group)` shows them on the wire; `debtChanged(due)`
- * tells the screen. Returns { refresh, render }.
+ * `room` is what the kiosk knows; `seen(exchanges, titles, { group, verdict })` shows them on the wire; `debtChanged(due)`
+ * tells the screen. Returns { refresh, render, forget }.
  */
 export function setUpMischief({ room, busy, seen, debtChanged }) {
   let running = false;
@@ -72,7 +72,13 @@ export function setUpMischief({ room, busy, seen, debtChanged }) {
     ];
   }
 
-  async function play(kind) {
+  // Another number is another story: the last verdict leaves the panel, and stays on the wire.
+  function forget() {
+    last = null;
+    render();
+  }
+
+  async function play(kind, button) {
     const { number, amount, txn, network_time, receipt } = aim(kind);
     running = true;
     last = null;
@@ -80,15 +86,17 @@ export function setUpMischief({ room, busy, seen, debtChanged }) {
     try {
       last = await ask("mischief", { agreement: room.agreement.id, kind, number, amount, txn, network_time, receipt });
       const inner = last.exchanges.slice(1, -1).map((one) => `wire.${one.kind}`);
-      seen(last.exchanges, ["wire.before", ...inner, "wire.after"], `mischief.${kind}`);
+      seen(last.exchanges, ["wire.before", ...inner, "wire.after"], { group: `mischief.${kind}`, verdict: last.verdict });
     } catch (fault) {
       last = { error: fault.message };
     }
     running = false;
     render();
+    // A button that was switched off has lost the focus.
+    if (document.activeElement === document.body) button.focus({ preventScroll: true });
     if (last.due_after !== undefined && number === room.check?.number) debtChanged(last.due_after);
   }
 
-  for (const button of buttons) button.addEventListener("click", () => play(button.dataset.kind));
-  return { refresh, render };
+  for (const button of buttons) button.addEventListener("click", () => play(button.dataset.kind, button));
+  return { refresh, render, forget };
 }

@@ -15,11 +15,17 @@ export function plainAmount(minor, exponent) {
   return exponent ? `${digits.slice(0, -exponent)}.${digits.slice(-exponent)}` : digits;
 }
 
+/** 45050n -> "450.50", 45000n -> "450", as a person types it. */
+export function shortAmount(minor, exponent) {
+  return plainAmount(minor, exponent).replace(/\.0+$/, "");
+}
+
 /** 145050n -> "1 450,50 ₽" the way `language` writes it; whole sums leave out ",00" when `short`. */
 export function showAmount(minor, { exponent, sign }, language, short = false) {
   const [whole, rest = ""] = plainAmount(minor, exponent).split(".");
   const english = language === "en";
+  const before = english && "$€£".includes(sign);
   const grouped = whole.replace(/\B(?=(\d{3})+$)/g, english ? "," : "\u202f");
   const part = rest && !(short && /^0+$/.test(rest)) ? (english ? "." : ",") + rest : "";
-  return english && sign.length === 1 ? `${sign}${grouped}${part}` : `${grouped}${part}\u00a0${sign}`;
+  return before ? `${sign}${grouped}${part}` : `${grouped}${part}\u00a0${sign}`;
 }

@@ -2,7 +2,7 @@
 // what to focus, and what the keyboard does while it is shown.
 
 import { button, h, icon, still } from "./dom.js";
-import { parseAmount, showAmount } from "./money.js";
+import { parseAmount, shortAmount, showAmount } from "./money.js";
 import { currentLanguage, t } from "./texts.js";
 
 const CHIPS = document.getElementById("chips");
@@ -19,26 +19,24 @@ function title(text, hint = "") {
   return h("div", { class: "title" }, h("h1", {}, text), hint && h("p", {}, hint));
 }
 
-// A pad writes into `input` as a keyboard would; `extra` is the key right of the zero.
-function pad(input, extra, changed, enter) {
-  const press = (text) => {
-    if (input.value.length + text.length <= input.maxLength) input.value += text;
+// What a pad does to `input`: it writes as a keyboard would.
+function typist(input, changed) {
+  const set = (text) => {
+    if (text.length > input.maxLength) return;
+    input.value = text;
     changed();
   };
-  const erase = () => {
-    input.value = input.value.slice(0, -1);
-    changed();
-  };
-  const clear = () => {
-    input.value = "";
-    changed();
-  };
-  const key = (text) => button("key", () => press(text), text);
-  const eraser = button("key tool", erase, icon("erase"));
+  const eraser = button("key tool", () => set(input.value.slice(0, -1)), icon("erase"));
   eraser.setAttribute("aria-label", t("pad.erase"));
-  const rows = ["1", "2", "3", eraser, "4", "5", "6", button("key tool", clear, t("pad.clear")), "7", "8", "9", enter, "00", "0", extra];
-  const keys = rows.map((one) => (typeof one === "string" ? key(one) : one));
-  return h("div", { class: "pad", role: "group", "aria-label": t("pad.label") }, keys);
+  return {
+    eraser,
+    clear: (className) => button(className, () => set(""), t("pad.clear")),
+    key: (text) => button("key", () => set(input.value + text), text),
+  };
+}
+
+function pad(className, keys) {
+  return h("div", { class: `pad ${className}`, role: "group", "aria-label": t("pad.label") }, keys);
 }
 
 // --- 1: the number -------------------------------------------------------------------------------
@@ -70,12 +68,14 @@ export function numberScreen(room, go) {
     });
   }
   changed();
+  const { key, eraser, clear } = typist(input, changed);
+  const keys = [..."123"].map(key).concat(eraser, [..."456"].map(key), clear("key tool"), [..."789"].map(key), next);
   const element = h(
     "div",
     { class: "step-number" },
     title(t("number.title"), t("number.hint")),
     input,
-    pad(input, "000", changed, next),
+    pad("wide", [...keys, key("00"), key("0"), key("000")]),
     chips.length > 0 && h("div", { class: "chips" }, h("h2", {}, t("number.try")), h("div", {}, chips)),
   );
   return { element, focus: input, type: input, enter: () => next.click() };
@@ -144,16 +144,19 @@ export function sumScreen(room, go) {
   input.value = room.sum;
   const outcome = h("p", { class: "outcome", id: "outcome" });
   const pay = button("primary", () => go.pay(parseAmount(input.value, agreement.exponent)));
+  const separator = currentLanguage() === "en" ? "." : ",";
   const changed = () => {
-    input.value = input.value.replace(",", ".").replace(/[^0-9.]/g, "");
+    input.value = input.value.replace(/[.,]/g, separator).replace(/[^0-9.,]/g, "");
+    clear.hidden = !input.value;
     room.sum = input.value;
     const minor = parseAmount(input.value, agreement.exponent);
     pay.disabled = !minor;
     pay.replaceChildren(h("span", {}, minor ? t("sum.pay", { sum: money(room, minor, true) }) : t("sum.pay-none")));
     outcome.textContent = outcomeOf(room, minor, due);
+    go.summed();
   };
   const put = (minor) => {
-    const text = showPlain(minor, agreement.exponent);
+    const text = shortAmount(minor, agreement.exponent).replace(".", separator);
     if (text.length > input.maxLength) return;
     input.value = text;
     changed();
@@ -172,17 +175,24 @@ export function sumScreen(room, go) {
   });
   const whole = button("whole", () => put(due), h("b", {}, t("sum.whole")), due ? h("span", {}, money(room, due)) : "");
   whole.disabled = !due;
+  const { key, eraser, clear: clearer } = typist(input, () => changed());
+  const clear = clearer("quiet");
   input.addEventListener("input", changed);
   changed();
   const amount = h("div", { class: "amount" }, input, h("span", { class: "sign", "aria-hidden": "true" }, agreement.sign));
-  const sumPad = pad(input, agreement.exponent ? "." : "000", changed, button("key spare", () => put(current() + 100n * unit), "+100"));
+  const keys = [..."123456789"].map(key).concat(key(agreement.exponent ? separator : "00"), key("0"), eraser);
   const element = h(
     "div",
     { class: "step-sum" },
-    title(t("sum.title"), [room.check.name, due === null ? "" : t("sum.owed", { sum: money(room, due) })].filter(Boolean).join(" · ")),
+    h(
+      "div",
+      { class: "title split" },
+      h("h1", {}, t("sum.title")),
+      h("p", {}, h("span", {}, room.check.name), due !== null && h("span", {}, t("sum.owed", { sum: money(room, due) }))),
+    ),
     amount,
-    outcome,
-    h("div", { class: "ways" }, h("div", { class: "notes", role: "group", "aria-label": t("sum.notes") }, notes, whole), sumPad),
+    h("div", { class: "under" }, outcome, clear),
+    h("div", { class: "ways" }, h("div", { class: "notes", role: "group", "aria-label": t("sum.notes") }, notes, whole), pad("", keys)),
     h("div", { class: "actions" }, button("secondary", go.client, t("back")), pay),
   );
   return { element, focus: input, type: input, enter: () => pay.click(), escape: go.client };
@@ -194,13 +204,6 @@ function outcomeOf(room, minor, due) {
   if (minor < due) return t("sum.left", { sum: money(room, due - minor) });
   if (minor === due) return t("sum.settled");
   return t("sum.advance", { sum: money(room, minor - due) });
-}
-
-function showPlain(minor, exponent) {
-  const digits = minor.toString().padStart(exponent + 1, "0");
-  const rest = exponent ? digits.slice(-exponent) : "";
-  const whole = exponent ? digits.slice(0, -exponent) : digits;
-  return /^0*$/.test(rest) ? whole : `${whole}.${rest}`;
 }
 
 // The note slides into the slot of the machine.
@@ -253,7 +256,7 @@ export function receiptScreen(room, go) {
     "div",
     { class: "step-receipt" },
     h("div", { class: "paid" }, h("span", { class: "seal" }, icon("done")), h("h1", {}, t("receipt.title"))),
-    h("div", { class: "printer" }, slip),
+    h("div", { class: "printer" }, h("div", { class: "paper" }, slip)),
     h("div", { class: "actions" }, button("secondary", go.more, t("receipt.more")), another),
   );
   return { element, focus: another, enter: () => another.click(), escape: go.another };

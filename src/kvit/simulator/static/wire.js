@@ -17,15 +17,16 @@ clear.addEventListener("click", () => {
 });
 
 /**
- * Show `exchanges` (oldest first) on top. `titles` are keys of the texts, one an exchange; `group` is the
- * key of a heading above them, where they belong together.
+ * Show `exchanges` (oldest first) on top. `titles` are keys of the texts, one an exchange. Of those that
+ * belong together, `group` is the heading's key and `verdict` what became of them; else the one at
+ * `stands` stands open.
  */
-export function addToWire(exchanges, titles, group = "") {
+export function addToWire(exchanges, titles, { group = "", verdict = null, stands = -1 } = {}) {
   const cards = exchanges.map((exchange, index) => ({ exchange, title: titles[index], open: false, byHand: false }));
   // What came last stands open; it closes when something newer comes, unless the reader touched it.
   for (const older of groups.flatMap((one) => one.cards)) if (!older.byHand) older.open = false;
-  if (!group) cards[cards.length - 1].open = true;
-  groups.unshift({ group, cards });
+  if (stands >= 0) cards[stands].open = true;
+  groups.unshift({ group, verdict, cards });
   while (groups.length > 1 && groups.reduce((sum, one) => sum + one.cards.length, 0) > CARDS_MAX) groups.pop();
   renderWire();
   log.scrollTop = 0;
@@ -37,10 +38,11 @@ export function renderWire() {
   log.replaceChildren(...(groups.length ? groups.map(groupElement) : [empty]));
 }
 
-function groupElement({ group, cards }) {
+function groupElement({ group, verdict, cards }) {
   const elements = [...cards].reverse().map(cardElement);
   if (!group) return h("div", { class: "solo" }, elements);
-  return h("section", { class: "together" }, h("h3", {}, t(group)), elements);
+  const outcome = h("span", { class: verdict.good ? "good" : "bad" }, t(verdict.key, verdict.values));
+  return h("section", { class: "together" }, h("h3", {}, t(group), outcome), elements);
 }
 
 function cardElement(card) {
@@ -56,6 +58,7 @@ function cardElement(card) {
 }
 
 function summary({ exchange, title }) {
+  const receipt = exchange.receipt && h("b", {}, t("wire.receipt", { receipt: exchange.receipt }));
   const badges = [];
   if (exchange.failure) badges.push(h("span", { class: "badge again" }, t(`failure.short.${exchange.failure}`)));
   else {
@@ -67,7 +70,7 @@ function summary({ exchange, title }) {
     "summary",
     {},
     h("code", { class: "verb" }, exchange.kind),
-    h("span", { class: "what" }, t(title)),
+    h("span", { class: "what" }, t(title), receipt),
     h("span", { class: "badges" }, badges),
     h("span", { class: "elapsed" }, t("wire.elapsed", { ms: showMs(exchange.elapsed_ms) })),
     h("time", { datetime: exchange.at }, exchange.at.slice(11, 19)),
@@ -133,7 +136,7 @@ function xml(text) {
   pieces.forEach((piece, index) => {
     if (piece.startsWith("</")) {
       depth -= 1;
-      if (!pieces[index - 1]?.match(/^[^<]*\S/) && !sameElement(pieces[index - 1], piece)) begin(depth);
+      if (!pieces[index - 1]?.match(/^\s*[^<\s]/) && !sameElement(pieces[index - 1], piece)) begin(depth);
       row.append(mark("tag", piece));
     } else if (piece.startsWith("<")) {
       begin(depth);

@@ -1,0 +1,43 @@
+"""A kiosk and a tiny biller behind one real socket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from litestar import Litestar
+
+from kvit.simulator.kiosk import kiosk_router
+from kvit.simulator.room import KioskAgreement, KioskSettings
+from tests.simulator.biller import NUMBER, TERMS, Message, Receive, Send, TinyBiller, served
+
+
+@dataclass
+class Place:
+    """Where the kiosk is, and the books behind it."""
+
+    base_url: str
+    biller: TinyBiller
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    """A kiosk at ``/kiosk`` whose network knocks at the tiny biller's ``/pay/qiwi``."""
+    biller = TinyBiller()
+    address: list[str] = []
+    agreement = KioskAgreement(TERMS, "qiwi", "Водоканал <b>«Прозрачный»</b>", "QIWI & Co")
+    settings = KioskSettings(
+        lambda: address[0], [agreement], lambda: [(NUMBER, "долг <i>1250</i>")], 5.0, (0.0, 0.0)
+    )
+    pages = Litestar([kiosk_router(settings)], openapi_config=None)
+
+    async def both(scope: Message, receive: Receive, send: Send) -> None:
+        if scope["path"].startswith("/pay/"):
+            await biller(scope, receive, send)
+        else:
+            await pages(scope, receive, send)  # type: ignore[arg-type]
+
+    with served(both) as base_url:
+        address.append(base_url)
+        yield Place(base_url, biller)
