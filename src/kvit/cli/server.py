@@ -11,19 +11,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfoNotFoundError
 
 import typer
 
 from kvit.cli.shared import JSON, author, guarded, house, print_json, say
 from kvit.config import load_settings
 from kvit.domain import days
-from kvit.domain.errors import NotAllowed, SettingsError
-from kvit.domain.journal import digest_of
-from kvit.domain.model import Biller, JournalRow
-from kvit.domain.numbers import SCHEMES
-from kvit.main import House, ServeOptions, Server, check_options, load_agreements, make_clock, open_house
-from kvit.storage import billers, migrate
+from kvit.domain.errors import NotAllowed
+from kvit.domain.model import Biller
+from kvit.main import (
+    House,
+    ServeOptions,
+    Server,
+    check_options,
+    load_agreements,
+    make_clock,
+    open_house,
+    wire_limits,
+)
+from kvit.services.billers import make_biller
+from kvit.storage import migrate
+from kvit.storage.billers import SqlBillerBook
 from kvit.storage.secretbox import open_box
 from kvit.web.app import App
 from kvit.web.wire import GuardedProtocol
@@ -74,50 +82,10 @@ def init(
 
 
 def _make_biller(opened: House, biller: Biller) -> str:
-    _check_biller(biller)
-    now_us = days.to_us(opened.clock.now())
     with opened.database.write() as connection:
-        known = billers.find_biller(connection, biller.biller_id)
-        if known is not None:
-            if known.currency != biller.currency:
-                raise NotAllowed(
-                    f"biller {biller.biller_id} keeps its accounts in {known.currency}; "
-                    f"that cannot be changed to {biller.currency}"
-                )
-            return "known"
-        billers.add_biller(connection, biller._replace(created_at_us=now_us))
-        digest = digest_of("biller", *biller[:5])
-        journal_id = billers.take_ids(connection, 1)[0]
-        billers.write_journal(
-            connection,
-            [
-                JournalRow(
-                    biller.biller_id,
-                    journal_id,
-                    now_us,
-                    author(),
-                    "biller.made",
-                    biller.biller_id,
-                    digest,
-                    "",
-                )
-            ],
-        )
-    return "new"
-
-
-def _check_biller(biller: Biller) -> None:
-    allowed = set("abcdefghijklmnopqrstuvwxyz0123456789-_")
-    if not set(biller.biller_id) <= allowed or len(biller.biller_id) > 40:
-        raise SettingsError("--biller: at most 40 small latin letters, digits, - and _")
-    if len(biller.currency) != 3 or not (biller.currency.isascii() and biller.currency.isupper()):
-        raise SettingsError("--currency: a code of three capital letters, such as RUB or KZT")
-    if biller.number_scheme not in SCHEMES:
-        raise SettingsError(f"--check-digit: one of {', '.join(sorted(SCHEMES))}")
-    try:
-        days.zone(biller.timezone)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise SettingsError(f"--timezone: there is no time zone {biller.timezone}") from error
+        now_us = days.to_us(opened.clock.now())
+        made = make_biller(SqlBillerBook(connection), biller._replace(created_at_us=now_us), author())
+    return "new" if made else "known"
 
 
 @guarded
@@ -201,7 +169,7 @@ def application() -> App:
     """One serving process's application; also what each of several workers calls."""
     options = ServeOptions(**json.loads(os.environ[_OPTIONS]))
     opened = open_house(clock=make_clock(options))
-    GuardedProtocol.limits = opened.settings.limits
+    GuardedProtocol.limits = wire_limits(opened.settings)
     server = Server(opened, options)
     if not options.kiosk:
         return server.app()

@@ -44,3 +44,22 @@ def write_journal(connection: Connection, records: Sequence[JournalRow]) -> None
     """Audit records in the transaction of what they record; the sealer chains them later."""
     if records:
         connection.execute(insert(schema.journal), [record._asdict() for record in records])
+
+
+class SqlBillerBook:
+    """One open write transaction, as ``services.billers`` wants it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def find(self, biller_id: str) -> Biller | None:
+        return find_biller(self._connection, biller_id)
+
+    def add(self, biller: Biller) -> None:
+        add_biller(self._connection, biller)
+
+    def take_id(self) -> int:
+        return take_ids(self._connection, 1)[0]
+
+    def write_journal(self, record: JournalRow) -> None:
+        write_journal(self._connection, [record])

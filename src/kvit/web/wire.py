@@ -13,7 +13,6 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-
 #: How often connections are looked through for clients that take too long.
 _SWEEP_S = 1.0
 
