@@ -28,10 +28,14 @@ CELLS_MAX = 8_000_000
 TEXT_BYTES_MAX = 1 << 30
 
 _CHUNK_BYTES = 1 << 20
-_TAIL_BYTES = 128
+#: A row is looked at as a whole, unless it is longer than any row of a real table.
+_ROW_BYTES_MAX = 4 << 20
+_TAG_BYTES_MAX = 1 << 10
 #: Where a cell stands; a cell that closes in its own tag has a format and no value, and takes no place.
-_CELL = re.compile(rb"""r\s*=\s*["']([A-Z]{1,3})([0-9]{1,7})["'][^>]*(?<!/)>""")
+_CELL = re.compile(rb"""r\s*=\s*["']\s*([A-Za-z]+)([0-9]+)\s*["'][^>]*(?<!/)>""")
+_ROW = re.compile(rb"""<(?:\w+:)?row\s[^>]*?r\s*=\s*["']\s*([0-9]+)""")
 _TEXT_CELL = re.compile(rb"""t\s*=\s*["']s["']""")
+_STRING_COUNT = re.compile(rb"""niqueCount\s*=\s*["']\s*([0-9]+)""")
 _STRING_END = re.compile(rb"</(?:\w+:)?si\s*>")
 
 
@@ -52,7 +56,7 @@ def measure_workbook(data: bytes) -> None:
                 )
             _measure_parts(archive, parts)
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as fault:
-        raise FileRefused("This workbook is damaged: it cannot be unpacked.", SAVE_AGAIN) from fault
+        raise FileRefused("This workbook is damaged.", SAVE_AGAIN) from fault
 
 
 def _measure_parts(archive: zipfile.ZipFile, parts: list[zipfile.ZipInfo]) -> None:
@@ -63,7 +67,7 @@ def _measure_parts(archive: zipfile.ZipFile, parts: list[zipfile.ZipInfo]) -> No
         with archive.open(part) as stream:
             chunks = iter(partial(stream.read, _CHUNK_BYTES), b"")
             if name.startswith("xl/sharedstrings"):
-                longest = max(longest, _longest_string(chunks))
+                longest = max(longest, _longest_string(chunks, part.file_size))
             else:
                 text_cells += _measure_sheet(chunks)
     if text_cells * longest > TEXT_BYTES_MAX:
@@ -75,30 +79,52 @@ def _measure_parts(archive: zipfile.ZipFile, parts: list[zipfile.ZipInfo]) -> No
 
 def _measure_sheet(chunks: Iterator[bytes]) -> int:
     """The number of cells with text, 0 for a part that is no sheet; cells that reach too far are refused."""
-    rows = columns = text_cells = 0
-    tail = b""
-    for chunk in chunks:
-        text_cells += len(_TEXT_CELL.findall(chunk))
-        found = _CELL.findall(tail + chunk)
-        if found:
-            rows = max(rows, *map(int, {cell[1] for cell in found}))
-            columns = max(columns, *map(_column_number, {cell[0] for cell in found}))
-        if rows > ROWS_MAX or rows * columns > CELLS_MAX:
+    last_row = last_column = text_cells = 0
+    for rows in _whole_rows(chunks):
+        text_cells += len(_TEXT_CELL.findall(rows))
+        found = _CELL.findall(rows)
+        last_row = max(last_row, *map(int, {row for _, row in found}), 0)
+        last_column = max(last_column, *map(_column_number, {letters for letters, _ in found}), 0)
+        if rows.count(b"<c r=") != rows.count(b"<c ") + rows.count(b"<c>"):
+            # Cells that do not say where they stand come one after another, in a row that may say so.
+            last_row = max(last_row, *map(int, _ROW.findall(rows)), 0)
+            last_column = max(last_column, *(row.count(b"<c") for row in rows.split(b"<row")))
+        if last_row > ROWS_MAX or last_row * last_column > CELLS_MAX:
             raise FileRefused(
-                f"A sheet of this workbook reaches as far as row {rows}, column {columns}.",
+                f"A sheet of this workbook reaches at least to row {last_row}, column {last_column}.",
                 "Copy the table alone to a new workbook, or save the sheet as 'CSV UTF-8'.",
             )
-        tail = chunk[-_TAIL_BYTES:]
     return text_cells
 
 
-def _longest_string(chunks: Iterator[bytes]) -> int:
-    """Bytes of the longest text that cells may share; a longer one than a chunk counts as it is found."""
+def _whole_rows(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The same bytes, cut where a row begins, so that nothing is missed at the end of a chunk."""
+    rest = b""
+    for chunk in chunks:
+        rest += chunk
+        cut = rest.rfind(b"<row")
+        if cut > 0:
+            yield rest[:cut]
+            rest = rest[cut:]
+        elif len(rest) > _ROW_BYTES_MAX:
+            yield rest
+            rest = rest[-_TAG_BYTES_MAX:]
+    yield rest
+
+
+def _longest_string(chunks: Iterator[bytes], size_bytes: int) -> int:
+    """Bytes of the longest text that cells may share; a longer one than a chunk counts as it is found.
+
+    The library makes room for as many texts as the part claims to have: not more than it has bytes.
+    """
     longest = 0
     rest = b""
     for chunk in chunks:
-        *strings, rest = _STRING_END.split(rest + chunk)
-        longest = max(longest, len(rest), max(map(len, strings), default=0))
+        text = rest + chunk
+        if any(int(claimed) > size_bytes for claimed in _STRING_COUNT.findall(text)):
+            raise zipfile.BadZipFile("more texts claimed than there is room for")
+        *strings, rest = _STRING_END.split(text)
+        longest = max(longest, len(rest), *map(len, strings))
         rest = rest[-_CHUNK_BYTES:]
     return longest
 
@@ -106,6 +132,6 @@ def _longest_string(chunks: Iterator[bytes]) -> int:
 def _column_number(letters: bytes) -> int:
     """``A`` -> 1, ``Z`` -> 26, ``AA`` -> 27."""
     number = 0
-    for letter in letters:
+    for letter in letters.upper():
         number = number * 26 + letter - 64
     return number

@@ -28,11 +28,20 @@ _USUAL = bytes(range(0xC0, 0x100)) + "ЁёІіЇїЄєҐґЎў№«»“”„�
 _KAZAKH = "ҚқҺһӘәҢң".encode("kz1048")
 #: Serbian and Macedonian letters that both pages have in the same places, and that Kazakh has not.
 _BALKAN = "ЂђЉљЊњЏџЃѓ".encode("cp1251")
-_ENCODING_NAMES = {"utf-8-sig": "UTF-8", "cp1251": "windows-1251", "kz1048": "KZ-1048 (Kazakh)"}
+#: Encodings that a person may name: our names -> Python's codecs.
+ENCODINGS = {
+    "utf-8": "utf-8-sig",
+    "windows-1251": "cp1251",
+    "cp1251": "cp1251",
+    "cp866": "cp866",
+    "koi8-r": "koi8_r",
+    "kz1048": "kz1048",
+}
+_SHOWN = {"utf-8-sig": "UTF-8", "cp1251": "windows-1251", "kz1048": "KZ-1048 (Kazakh)"}
 
 
 def delimited_source(data: bytes, encoding: str = "") -> Source:
-    """The rows of a CSV file; ``encoding`` is a Python codec's name, or empty to find it out.
+    """The rows of a CSV file; ``encoding`` is one of ``ENCODINGS``, or empty to find it out.
 
     A first line ``sep=;``, which Excel understands, names the delimiter and is no row. Quoted cells
     may hold delimiters, line breaks and doubled quotation marks. A file that is not text is refused at
@@ -55,7 +64,7 @@ def delimited_source(data: bytes, encoding: str = "") -> Source:
     record, skipped = _first_record(data[:_HEAD_BYTES].decode(encoding, "ignore"))
     delimiter = record[4:5] if skipped else _delimiter(record)
     shown = "TAB" if delimiter == "\t" else delimiter
-    words = f"CSV, {shown} between cells, {_ENCODING_NAMES.get(encoding, encoding)}"
+    words = f"CSV, {shown} between cells, {_SHOWN.get(encoding, encoding)}"
     return Source(words, data.count(b"\n") + 1, lambda: _rows(data, encoding, delimiter, skipped))
 
 
@@ -119,13 +128,9 @@ def _count(data: bytes, wanted: bytes) -> int:
 
 
 def _checked(data: bytes, encoding: str) -> str:
-    try:
-        codec = codecs.lookup(encoding).name
-    except LookupError:
-        raise FileRefused(
-            f"There is no encoding named {encoding!r}.", "Try utf-8, cp1251, cp866 or kz1048."
-        ) from None
-    codec = "utf-8-sig" if codec == "utf-8" else codec
+    codec = ENCODINGS.get(encoding.lower())
+    if codec is None:
+        raise FileRefused(f"There is no encoding {encoding!r} here.", f"Name one of {', '.join(ENCODINGS)}.")
     if not _decodes(data, codec):
         raise FileRefused(f"This file is not {encoding} text.", "Leave the encoding out, or name another.")
     return codec
@@ -138,6 +143,6 @@ def _decodes(data: bytes, encoding: str) -> bool:
         for start in range(0, len(data), _CHUNK_BYTES):
             decoder.decode(data[start : start + _CHUNK_BYTES])
         decoder.decode(b"", True)
-    except (UnicodeError, LookupError):
+    except UnicodeError:
         return False
     return True
