@@ -1,0 +1,88 @@
+"""Many rows in few round trips: one form for both engines, each driver's own fast way behind it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Connection, Text, any_, bindparam, func, select
+
+from kvit.services.ports import AmountChange
+from kvit.storage.rows import insert_statement, postgres_type, unnest_insert
+
+Row = tuple[Any, ...]
+
+
+def is_postgres(connection: Connection) -> bool:
+    return connection.dialect.name == "postgresql"
+
+
+def among(
+    connection: Connection, column: ColumnElement[Any], values: Collection[int] | Collection[str]
+) -> ColumnElement[bool]:
+    """``column`` is one of ``values``: one parameter, however many they are, so one statement text."""
+    if is_postgres(connection):
+        is_number = any(isinstance(value, int) for value in values)
+        kind = ARRAY(BigInteger() if is_number else Text())
+        return column == any_(bindparam(None, list(values), type_=kind))
+    each = func.json_each(bindparam(None, json.dumps(list(values)), type_=Text())).table_valued("value")
+    return column.in_(select(each.c.value))
+
+
+def insert_rows(connection: Connection, table: str, rows: Sequence[Row]) -> None:
+    """Add rows, each in the order of the table's columns."""
+    if not rows:
+        return
+    if is_postgres(connection):
+        connection.exec_driver_sql(unnest_insert(table), _columns(rows))
+    else:
+        connection.exec_driver_sql(insert_statement(table), list(rows))
+
+
+def add_to_sums(
+    connection: Connection, table: str, column: str, key: str, changes: Sequence[AmountChange]
+) -> None:
+    """Add each change to ``column`` of the row whose ``key`` it names."""
+    if not changes:
+        return
+    if is_postgres(connection):
+        statement = (
+            f"UPDATE {table} t SET {column} = t.{column} + q.delta "
+            "FROM unnest(%s::text[], %s::bigint[], %s::bigint[]) AS q (biller_id, row_id, delta) "
+            f"WHERE t.biller_id = q.biller_id AND t.{key} = q.row_id"
+        )
+        connection.exec_driver_sql(statement, _columns(changes))
+    else:
+        statement = f"UPDATE {table} SET {column} = {column} + ? WHERE biller_id = ? AND {key} = ?"
+        connection.exec_driver_sql(
+            statement, [(change.delta_minor, change.biller_id, change.row_id) for change in changes]
+        )
+
+
+def set_columns(
+    connection: Connection, table: str, key: tuple[str, ...], columns: tuple[str, ...], rows: Sequence[Row]
+) -> None:
+    """Write ``columns`` of known rows; each of ``rows`` is the key's values, then the columns'."""
+    if not rows:
+        return
+    if is_postgres(connection):
+        names = (*key, *columns)
+        arrays = ", ".join(f"%s::{postgres_type(name)}[]" for name in names)
+        statement = (
+            f"UPDATE {table} t SET {', '.join(f'{name} = q.{name}' for name in columns)} "
+            f"FROM unnest({arrays}) AS q ({', '.join(names)}) "
+            f"WHERE {' AND '.join(f't.{name} = q.{name}' for name in key)}"
+        )
+        connection.exec_driver_sql(statement, _columns(rows))
+    else:
+        statement = (
+            f"UPDATE {table} SET {', '.join(f'{name} = ?' for name in columns)} "
+            f"WHERE {' AND '.join(f'{name} = ?' for name in key)}"
+        )
+        width = len(key)
+        connection.exec_driver_sql(statement, [(*row[width:], *row[:width]) for row in rows])
+
+
+def _columns(rows: Sequence[Row]) -> tuple[list[Any], ...]:
+    return tuple(list(column) for column in zip(*rows, strict=True))

@@ -1,0 +1,160 @@
+"""Receivables on both engines: slices of imports as one write transaction each, and what they read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from typing import TypeVar
+
+from sqlalchemy import insert, select, text, update
+from sqlalchemy.exc import IntegrityError
+
+from kvit.domain.errors import DatabaseUnavailable, NotFound
+from kvit.domain.model import Biller
+from kvit.services.receivables_ports import FINISHED, RUNNING, ImportRow, ReceivablesBook, ReceivablesPlan
+from kvit.storage import billers
+from kvit.storage.bulk import add_to_sums, among, insert_rows, is_postgres, set_columns
+from kvit.storage.engine import RETRIES, Database, is_retryable
+from kvit.storage.receivables_reads import Reads
+from kvit.storage.schema import accounts, ids, imports
+
+T = TypeVar("T")
+
+#: How long a slice leaves an SQLite database to others: a waiting writer looks every 25 ms at first.
+REST_S = 0.03
+
+_ACCOUNT_KEY = ("biller_id", "account_id")
+_ACCOUNT_COLUMNS = ("status", "name", "address", "phone", "email", "attributes")
+
+
+class SqlReceivablesBook(Reads):
+    """One open transaction on one biller's books."""
+
+    def biller(self) -> Biller:
+        found = billers.find_biller(self._connection, self._biller_id)
+        if found is None:
+            raise NotFound(f"there is no biller {self._biller_id}")
+        return found
+
+    def lock_accounts(self, account_ids: Collection[int]) -> None:
+        if account_ids and is_postgres(self._connection):
+            self._connection.execute(
+                select(accounts.c.account_id)
+                .where(
+                    accounts.c.biller_id == self._biller_id,
+                    among(self._connection, accounts.c.account_id, sorted(account_ids)),
+                )
+                .order_by(accounts.c.account_id)
+                .with_for_update(key_share=True)
+            ).all()
+
+    def take_ids(self, count: int) -> list[int]:
+        return billers.take_ids(self._connection, count)
+
+    def write(self, plan: ReceivablesPlan) -> None:
+        connection = self._connection
+        insert_rows(connection, "accounts", plan.accounts)
+        changed = [
+            (row.biller_id, row.account_id, *(getattr(row, name) for name in _ACCOUNT_COLUMNS))
+            for row in plan.account_changes
+        ]
+        set_columns(connection, "accounts", _ACCOUNT_KEY, _ACCOUNT_COLUMNS, changed)
+        add_to_sums(connection, "accounts", "balance_minor", "account_id", plan.balances)
+        insert_rows(connection, "charges", plan.charges)
+        add_to_sums(connection, "charges", "open_minor", "charge_id", plan.open_sums)
+        add_to_sums(connection, "payments", "advance_minor", "receipt", plan.payment_advances)
+        insert_rows(connection, "transactions", plan.transactions)
+        insert_rows(connection, "entries", plan.entries)
+        add_to_sums(connection, "adjustments", "advance_minor", "adjustment_id", plan.credit_advances)
+        insert_rows(connection, "adjustments", plan.adjustments)
+        insert_rows(connection, "allocations", plan.allocations)
+        insert_rows(connection, "journal", plan.journal)
+
+    def add_import(self, row: ImportRow) -> None:
+        self._connection.execute(insert(imports), row._asdict())
+
+    def finish_import(self, import_id: int, summary: str, finished_at_us: int) -> None:
+        self._connection.execute(
+            update(imports)
+            .where(imports.c.biller_id == self._biller_id, imports.c.import_id == import_id)
+            .values(state=FINISHED, summary=summary, finished_at_us=finished_at_us)
+        )
+
+    def unfinished_imports(self) -> list[ImportRow]:
+        query = (
+            select(*(imports.c[name] for name in ImportRow._fields))
+            .where(imports.c.biller_id == self._biller_id, imports.c.state == RUNNING)
+            .order_by(imports.c.import_id)
+        )
+        return [ImportRow(*row) for row in self._connection.execute(query)]
+
+    def handed_out_through(self, length: int) -> int:
+        query = select(ids.c.next_id).where(ids.c.series == self._series(length)).with_for_update()
+        next_payload = self._connection.execute(query).scalar_one_or_none()
+        return 0 if next_payload is None else next_payload - 1
+
+    def set_handed_out(self, length: int, through: int) -> None:
+        changed = self._connection.execute(
+            update(ids).where(ids.c.series == self._series(length)).values(next_id=through + 1)
+        )
+        if changed.rowcount == 0:
+            self._connection.execute(insert(ids), {"series": self._series(length), "next_id": through + 1})
+
+    def _series(self, length: int) -> str:
+        return f"numbers/{self._biller_id}/{length}"
+
+
+class SqlReceivables:
+    """Runs work on one biller's books, one transaction a call."""
+
+    def __init__(self, database: Database, biller_id: str) -> None:
+        self._database = database
+        self._biller_id = biller_id
+        self._held_s = 0.0
+
+    @property
+    def held_s(self) -> float:
+        return self._held_s
+
+    def read(self, work: Callable[[ReceivablesBook], T]) -> T:
+        with self._database.read() as connection:
+            return work(SqlReceivablesBook(connection, self._biller_id))
+
+    def write(self, work: Callable[[ReceivablesBook], T]) -> T:
+        """Raises ``DatabaseUnavailable``; any other exception of ``work`` as it is. Nothing is half done."""
+        fault: Exception = DatabaseUnavailable("the database kept breaking the transaction off; try again")
+        for _ in range(RETRIES):
+            try:
+                return self._once(work)
+            except IntegrityError as error:
+                # A neighbour may just have added the same number: it will be seen the next time.
+                fault = error
+            except Exception as error:
+                if not is_retryable(error):
+                    raise
+        raise fault
+
+    def rest(self) -> None:
+        if not self._database.is_postgres:
+            time.sleep(REST_S)
+
+    def renew_statistics(self, tables: Sequence[str]) -> None:
+        """On PostgreSQL only: SQLite's queries here need no statistics, and it would stop its writers."""
+        if not self._database.is_postgres:
+            return
+        for table in tables:
+            with self._database.write() as connection:
+                connection.execute(text(f"ANALYZE {table}"))
+
+    def _once(self, work: Callable[[ReceivablesBook], T]) -> T:
+        began = time.monotonic()
+        try:
+            with self._database.write() as connection:
+                began = time.monotonic()
+                if self._database.is_postgres:
+                    # A plan made while a table was empty must not be kept while the import fills it.
+                    connection.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
+                    connection.execute(text("SET LOCAL jit = off"))
+                return work(SqlReceivablesBook(connection, self._biller_id))
+        finally:
+            self._held_s = time.monotonic() - began
