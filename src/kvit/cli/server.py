@@ -10,11 +10,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import typer
 
-from kvit.cli.shared import JSON, author, guarded, house, print_json, say
+from kvit.cli.shared import JSON, author, choose_biller, guarded, house, print_json, say
 from kvit.config import load_settings
 from kvit.domain import days
 from kvit.domain.errors import NotAllowed
@@ -29,7 +28,7 @@ from kvit.main import (
     open_house,
     wire_limits,
 )
-from kvit.services.billers import make_biller
+from kvit.services.billers import DEFAULT_CURRENCY, DEFAULT_TIMEZONE, make_biller
 from kvit.storage import migrate
 from kvit.storage.billers import SqlBillerBook
 from kvit.storage.secretbox import open_box
@@ -50,35 +49,40 @@ def init(
     biller: str = typer.Option("", "--biller", help="Short id of the organisation that is owed, e.g. water."),
     name: str = typer.Option("", "--name", help="Its name as people know it."),
     currency: str = typer.Option(
-        "RUB", "--currency", help="ISO 4217 code of the currency its accounts are kept in."
+        "", "--currency", help=f"ISO 4217 code of its accounts' currency; {DEFAULT_CURRENCY} if not said."
     ),
-    timezone: str = typer.Option("Europe/Moscow", "--timezone", help="Its time zone, e.g. Asia/Almaty."),
+    timezone: str = typer.Option(
+        "", "--timezone", help=f"Its time zone, e.g. Asia/Almaty; {DEFAULT_TIMEZONE} if not said."
+    ),
     check_digit: str = typer.Option(
         "none", "--check-digit", help="Check digit of account numbers: none, luhn or mod97."
     ),
     json_output: bool = JSON,
 ) -> None:
     """Create the database, or upgrade it to this version; and make a biller in it. Can be repeated."""
+    wish = Biller(biller, name, currency, timezone, check_digit, "", 0)
     with house(checked=False) as opened:
         before, after = migrate.upgrade(opened.database)
         open_box(opened.settings.data_folder)
-        made = (
-            _make_biller(opened, Biller(biller, name or biller, currency, timezone, check_digit, "", 0))
-            if biller
-            else None
+        made = _make_biller(opened, wish) if biller else ""
+        known = choose_biller(opened, biller) if biller else None
+        address = opened.database.url.render_as_string()
+    if json_output:
+        print_json(
+            {
+                "database": address,
+                "schema_before": before,
+                "schema": after,
+                "biller": biller,
+                "biller_state": made,
+            }
         )
-        report: dict[str, Any] = {
-            "database": opened.database.url.render_as_string(), "schema_before": before, "schema": after,
-            "biller": biller, "biller_state": made,
-        }  # fmt: skip
-        if json_output:
-            print_json(report)
-            return
-        state = "is up to date" if before == after else "was created" if before is None else "was upgraded"
-        say(f"The database {state}: {report['database']}")
-        if biller:
-            state = "was made" if made == "new" else "is there"
-            say(f"Biller {biller} {state}: {name or biller}, {currency}, {timezone}")
+        return
+    state = "is up to date" if before == after else "was created" if before is None else "was upgraded"
+    say(f"The database {state}: {address}")
+    if known is not None:
+        state = "was made" if made == "new" else "is there"
+        say(f"Biller {known.biller_id} {state}: {known.name}, {known.currency}, {known.timezone}")
 
 
 def _make_biller(opened: House, biller: Biller) -> str:

@@ -13,6 +13,8 @@ from kvit.domain.model import Biller, JournalRow
 from kvit.domain.numbers import SCHEMES
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+DEFAULT_CURRENCY = "RUB"
+DEFAULT_TIMEZONE = "Europe/Moscow"
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
@@ -31,17 +33,23 @@ class BillerBook(Protocol):
 def make_biller(book: BillerBook, biller: Biller, author: str) -> bool:
     """Bring the biller into the books; ``False`` when it is there already.
 
+    Currency and zone left empty are ``DEFAULT_CURRENCY`` and ``DEFAULT_TIMEZONE`` for a new biller.
     Raises ``SettingsError`` for a wrong setting, ``NotAllowed`` where it would change the currency.
     """
-    _check(biller)
     known = book.find(biller.biller_id)
     if known is not None:
-        if known.currency != biller.currency:
+        if biller.currency and known.currency != biller.currency:
             raise NotAllowed(
                 f"biller {biller.biller_id} keeps its accounts in {known.currency}; "
                 f"that cannot be changed to {biller.currency}"
             )
         return False
+    biller = biller._replace(
+        name=biller.name or biller.biller_id,
+        currency=biller.currency or DEFAULT_CURRENCY,
+        timezone=biller.timezone or DEFAULT_TIMEZONE,
+    )
+    _check(biller)
     book.add(biller)
     digest = digest_of("biller", *biller[:5])
     book.write_journal(
