@@ -1,0 +1,211 @@
+"""What the auditor reads: every row of the books once or twice, in the order of ids, never all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple, Protocol
+
+from kvit.domain.model import (
+    AdjustmentRow,
+    ChargeRow,
+    JournalRow,
+    OutboxRow,
+    PaymentRow,
+    VoidRow,
+)
+
+
+class TransactionFact(NamedTuple):
+    id: int
+    kind: str
+    accounting_date: str
+    created_at_us: int
+    reverses: int | None
+    reason: str
+    author: str
+
+
+class EntryFact(NamedTuple):
+    """``id`` is the transaction's."""
+
+    id: int
+    ledger_account: str
+    amount_minor: int
+    currency: str
+
+
+class PaymentFact(NamedTuple):
+    """``id`` is the receipt; ``number`` of its account and ``void_id`` of its void are null without one."""
+
+    id: int
+    row: PaymentRow
+    number: str | None
+    void_id: int | None
+
+
+class ChargeFact(NamedTuple):
+    """``id`` is the charge's; the rest of its account and of the act that made it, null without one."""
+
+    id: int
+    row: ChargeRow
+    number: str | None
+    act_verb: str | None
+    act_at_us: int | None
+    act_actor: str | None
+
+
+class SliceFact(NamedTuple):
+    """A charge as its act sees it: ``id`` is the act's; ``day`` is that of the charge's transaction."""
+
+    id: int
+    row: ChargeRow
+    number: str | None
+    day: str | None
+
+
+class AdjustmentFact(NamedTuple):
+    """``service`` is the adjusted charge's."""
+
+    id: int
+    row: AdjustmentRow
+    number: str | None
+    service: str | None
+
+
+class VoidFact(NamedTuple):
+    """``id`` is the reversing transaction's; the rest is the payment's, null without one."""
+
+    id: int
+    row: VoidRow
+    agreement_id: str | None
+    txn: str | None
+    number: str | None
+    amount_minor: int | None
+    currency: str | None
+
+
+class AllocationFact(NamedTuple):
+    """``id`` is the source's: a payment's receipt or a credit's id."""
+
+    id: int
+    charge_id: int
+    act_id: int
+    amount_minor: int
+
+
+class OutboxFact(NamedTuple):
+    id: int
+    row: OutboxRow
+
+
+class JournalFact(NamedTuple):
+    id: int
+    row: JournalRow
+
+
+class AccountFact(NamedTuple):
+    """``entries_minor`` is the sum of the entries on the account's name in the ledger."""
+
+    id: int
+    number: str
+    balance_minor: int
+    entries_minor: int
+
+
+class OpenChargeFact(NamedTuple):
+    """A charge as its account sees it; ``id`` is the account's, as in the next two."""
+
+    id: int
+    charge_id: int
+    amount_minor: int
+    open_minor: int
+
+
+class ChangeFact(NamedTuple):
+    """An adjustment as its account sees it."""
+
+    id: int
+    charge_id: int | None
+    amount_minor: int
+
+
+class ShareFact(NamedTuple):
+    """A payment or credit as its account sees it, once for each of its allocations (null: it has none)."""
+
+    id: int
+    source_id: int
+    advance_minor: int
+    charge_id: int | None
+    amount_minor: int | None
+
+
+class LinkFact(NamedTuple):
+    """A sealed record and the chain's value that is stored with it."""
+
+    position: int
+    chain: bytes | None
+    row: JournalRow
+
+
+class AuditBook(Protocol):
+    """One snapshot of the books. Each method gives one biller's rows, lowest ``id`` first."""
+
+    def billers(self) -> list[tuple[str, str]]:
+        """(biller, currency)"""
+        ...
+
+    def strangers(self) -> list[tuple[str, str]]:
+        """(table, biller) of rows whose biller does not exist."""
+        ...
+
+    def transactions(self, biller_id: str) -> Iterable[TransactionFact]: ...
+
+    def entries(self, biller_id: str) -> Iterable[EntryFact]: ...
+
+    def payments(self, biller_id: str) -> Iterable[PaymentFact]: ...
+
+    def charges(self, biller_id: str) -> Iterable[ChargeFact]: ...
+
+    def slices(self, biller_id: str) -> Iterable[SliceFact]:
+        """The charges again, by the act that made them."""
+        ...
+
+    def adjustments(self, biller_id: str) -> Iterable[AdjustmentFact]: ...
+
+    def voids(self, biller_id: str) -> Iterable[VoidFact]: ...
+
+    def allocations(self, biller_id: str) -> Iterable[AllocationFact]: ...
+
+    def outbox(self, biller_id: str) -> Iterable[OutboxFact]: ...
+
+    def journal(self, biller_id: str) -> Iterable[JournalFact]: ...
+
+    def accounts(self, biller_id: str) -> Iterable[AccountFact]: ...
+
+    def open_charges(self, biller_id: str) -> Iterable[OpenChargeFact]: ...
+
+    def changes(self, biller_id: str) -> Iterable[ChangeFact]: ...
+
+    def payment_shares(self, biller_id: str) -> Iterable[ShareFact]: ...
+
+    def credit_shares(self, biller_id: str) -> Iterable[ShareFact]: ...
+
+    def unnamed_acts(self, biller_id: str) -> Iterable[int]:
+        """Ids of acts of allocations that neither a transaction nor a journal record carries."""
+        ...
+
+    def links(self, biller_id: str) -> Iterable[LinkFact]:
+        """The sealed records by position."""
+        ...
+
+    def unsealed(self, biller_id: str) -> tuple[int, int | None]:
+        """How many records have no place yet, and the instant of the oldest, in microseconds."""
+        ...
+
+    def highest_id(self, biller_id: str) -> int:
+        """The highest id that any row of the books carries; 0 for empty books."""
+        ...
+
+    def next_id(self) -> int:
+        """An id below which every id was given before."""
+        ...

@@ -1,0 +1,329 @@
+"""What the auditor reads, as ordered streams over one snapshot; an index gives each order, nothing is sorted.
+
+(The one exception, charges by the act that made them, sorts pairs of integers.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any, cast
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    and_,
+    exists,
+    func,
+    literal,
+    select,
+    text,
+    union_all,
+)
+
+from kvit.domain.model import AdjustmentRow, ChargeRow, JournalRow, OutboxRow, PaymentRow, VoidRow
+from kvit.services.audit_facts import (
+    AccountFact,
+    AdjustmentFact,
+    AllocationFact,
+    ChangeFact,
+    ChargeFact,
+    EntryFact,
+    JournalFact,
+    LinkFact,
+    OpenChargeFact,
+    OutboxFact,
+    PaymentFact,
+    ShareFact,
+    SliceFact,
+    TransactionFact,
+    VoidFact,
+)
+from kvit.storage.rows import columns_of
+from kvit.storage.schema import (
+    accounts,
+    adjustments,
+    allocations,
+    billers,
+    charges,
+    entries,
+    journal,
+    metadata,
+    outbox,
+    payments,
+    transactions,
+    voids,
+)
+
+Fields = tuple[Any, ...]
+
+#: Rows fetched at once from each stream.
+_FETCH = 2000
+#: Charges looked up at once by id.
+_LOOKUP = 500
+#: Unnamed acts that are worth listing.
+_UNNAMED_MAX = 1000
+#: Sums are taken in two parts, so that no forged amount can make the database's own sum overflow.
+_PART = 1_000_000
+
+_PAYMENT = [payments.c[name] for name in columns_of("payments")]
+_CHARGE = [charges.c[name] for name in columns_of("charges")]
+_ADJUSTMENT = [adjustments.c[name] for name in columns_of("adjustments")]
+_VOID = [voids.c[name] for name in columns_of("voids")]
+_OUTBOX = [outbox.c[name] for name in columns_of("outbox")]
+_RECORD = [journal.c[name] for name in columns_of("journal")]
+
+
+def _same(one: Table, other: Table, *columns: tuple[str, str]) -> ColumnElement[bool]:
+    """The join condition of two tables: the biller, and pairs of columns."""
+    pairs = (("biller_id", "biller_id"), *columns)
+    return and_(*(one.c[left] == other.c[right] for left, right in pairs))
+
+
+class SqlAuditBook:
+    """One snapshot; every method may be read in steps beside the others."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        if connection.dialect.name == "postgresql":
+            # The streams are read to their end, so the whole cost counts, not that of the first rows.
+            for setting in ("cursor_tuple_fraction = 1.0", "jit = off", "work_mem = '64MB'"):
+                connection.execute(text(f"SET LOCAL {setting}"))
+
+    def _stream(self, query: Select[Any]) -> Iterator[Fields]:
+        rows = self._connection.execute(query, execution_options={"yield_per": _FETCH})
+        return cast(Iterator[Fields], iter(rows))
+
+    # --- by id -----------------------------------------------------------------------------------
+
+    def billers(self) -> list[tuple[str, str]]:
+        rows = self._connection.execute(
+            select(billers.c.biller_id, billers.c.currency).order_by(billers.c.biller_id)
+        )
+        return [(row.biller_id, row.currency) for row in rows]
+
+    def transactions(self, biller_id: str) -> Iterator[TransactionFact]:
+        columns = [transactions.c[name] for name in columns_of("transactions")[1:]]
+        query = select(*columns).where(transactions.c.biller_id == biller_id)
+        return map(TransactionFact._make, self._stream(query.order_by(transactions.c.transaction_id)))
+
+    def entries(self, biller_id: str) -> Iterator[EntryFact]:
+        columns = [entries.c[name] for name in columns_of("entries")[1:]]
+        query = select(*columns).where(entries.c.biller_id == biller_id)
+        return map(EntryFact._make, self._stream(query.order_by(entries.c.transaction_id)))
+
+    def payments(self, biller_id: str) -> Iterator[PaymentFact]:
+        query = (
+            select(accounts.c.number, voids.c.transaction_id, *_PAYMENT)
+            .select_from(payments)
+            .outerjoin(accounts, _same(payments, accounts, ("account_id", "account_id")))
+            .outerjoin(voids, _same(payments, voids, ("receipt", "receipt")))
+            .where(payments.c.biller_id == biller_id)
+            .order_by(payments.c.receipt)
+        )
+        for number, void_id, *row in self._stream(query):
+            payment = PaymentRow._make(row)
+            yield PaymentFact(payment.receipt, payment, number, void_id)
+
+    def charges(self, biller_id: str) -> Iterator[ChargeFact]:
+        query = (
+            select(accounts.c.number, journal.c.verb, journal.c.at_us, journal.c.actor, *_CHARGE)
+            .select_from(charges)
+            .outerjoin(accounts, _same(charges, accounts, ("account_id", "account_id")))
+            .outerjoin(journal, _same(charges, journal, ("act_id", "journal_id")))
+            .where(charges.c.biller_id == biller_id)
+            .order_by(charges.c.charge_id)
+        )
+        for number, verb, at_us, actor, *row in self._stream(query):
+            charge = ChargeRow._make(row)
+            yield ChargeFact(charge.charge_id, charge, number, verb, at_us, actor)
+
+    def slices(self, biller_id: str) -> Iterator[SliceFact]:
+        narrow = select(charges.c.act_id, charges.c.charge_id).where(charges.c.biller_id == biller_id)
+        order = self._stream(narrow.order_by(charges.c.act_id, charges.c.charge_id))
+        whole = (
+            select(accounts.c.number, transactions.c.accounting_date, *_CHARGE)
+            .select_from(charges)
+            .outerjoin(accounts, _same(charges, accounts, ("account_id", "account_id")))
+            .outerjoin(transactions, _same(charges, transactions, ("charge_id", "transaction_id")))
+            .where(charges.c.biller_id == biller_id)
+        )
+        while chunk := [charge_id for _, charge_id in islice(order, _LOOKUP)]:
+            found = {}
+            for number, day, *row in self._connection.execute(whole.where(charges.c.charge_id.in_(chunk))):
+                charge = ChargeRow._make(row)
+                found[charge.charge_id] = SliceFact(charge.act_id, charge, number, day)
+            yield from (found[charge_id] for charge_id in chunk)
+
+    def adjustments(self, biller_id: str) -> Iterator[AdjustmentFact]:
+        query = (
+            select(accounts.c.number, charges.c.service, *_ADJUSTMENT)
+            .select_from(adjustments)
+            .outerjoin(accounts, _same(adjustments, accounts, ("account_id", "account_id")))
+            .outerjoin(charges, _same(adjustments, charges, ("charge_id", "charge_id")))
+            .where(adjustments.c.biller_id == biller_id)
+            .order_by(adjustments.c.adjustment_id)
+        )
+        for number, service, *row in self._stream(query):
+            adjustment = AdjustmentRow._make(row)
+            yield AdjustmentFact(adjustment.adjustment_id, adjustment, number, service)
+
+    def voids(self, biller_id: str) -> Iterator[VoidFact]:
+        paid = [payments.c[name] for name in ("agreement_id", "txn", "amount_minor", "currency")]
+        query = (
+            select(accounts.c.number, *paid, *_VOID)
+            .select_from(voids)
+            .outerjoin(payments, _same(voids, payments, ("receipt", "receipt")))
+            .outerjoin(accounts, _same(payments, accounts, ("account_id", "account_id")))
+            .where(voids.c.biller_id == biller_id)
+            .order_by(voids.c.transaction_id)
+        )
+        for number, agreement_id, txn, amount_minor, currency, *row in self._stream(query):
+            void = VoidRow._make(row)
+            yield VoidFact(void.transaction_id, void, agreement_id, txn, number, amount_minor, currency)
+
+    def allocations(self, biller_id: str) -> Iterator[AllocationFact]:
+        columns = [allocations.c[name] for name in columns_of("allocations")[1:]]
+        query = select(*columns).where(allocations.c.biller_id == biller_id)
+        return map(AllocationFact._make, self._stream(query.order_by(allocations.c.source_id)))
+
+    def outbox(self, biller_id: str) -> Iterator[OutboxFact]:
+        query = select(*_OUTBOX).where(outbox.c.biller_id == biller_id).order_by(outbox.c.outbox_id)
+        for row in map(OutboxRow._make, self._stream(query)):
+            yield OutboxFact(row.outbox_id, row)
+
+    def journal(self, biller_id: str) -> Iterator[JournalFact]:
+        query = select(*_RECORD).where(journal.c.biller_id == biller_id).order_by(journal.c.journal_id)
+        for row in map(JournalRow._make, self._stream(query)):
+            yield JournalFact(row.journal_id, row)
+
+    # --- by account ------------------------------------------------------------------------------
+
+    def accounts(self, biller_id: str) -> Iterator[AccountFact]:
+        amount = entries.c.amount_minor
+        own = and_(
+            entries.c.biller_id == accounts.c.biller_id,
+            entries.c.ledger_account == literal("client:") + accounts.c.number,
+        )
+        high, low = (
+            select(func.coalesce(func.sum(part), 0)).where(own).scalar_subquery()
+            for part in (_divided(amount), amount % _PART)
+        )
+        query = (
+            select(accounts.c.account_id, accounts.c.number, accounts.c.balance_minor, high, low)
+            .where(accounts.c.biller_id == biller_id)
+            .order_by(accounts.c.account_id)
+        )
+        for account_id, number, balance_minor, whole, rest in self._stream(query):
+            yield AccountFact(account_id, number, balance_minor, int(whole) * _PART + int(rest))
+
+    def open_charges(self, biller_id: str) -> Iterator[OpenChargeFact]:
+        columns = [charges.c[name] for name in ("account_id", "charge_id", "amount_minor", "open_minor")]
+        query = select(*columns).where(charges.c.biller_id == biller_id).order_by(charges.c.account_id)
+        return map(OpenChargeFact._make, self._stream(query))
+
+    def changes(self, biller_id: str) -> Iterator[ChangeFact]:
+        columns = [adjustments.c[name] for name in ("account_id", "charge_id", "amount_minor")]
+        query = select(*columns).where(adjustments.c.biller_id == biller_id)
+        return map(ChangeFact._make, self._stream(query.order_by(adjustments.c.account_id)))
+
+    def payment_shares(self, biller_id: str) -> Iterator[ShareFact]:
+        return self._shares(payments, "receipt", biller_id)
+
+    def credit_shares(self, biller_id: str) -> Iterator[ShareFact]:
+        return self._shares(adjustments, "adjustment_id", biller_id)
+
+    def _shares(self, sources: Table, key: str, biller_id: str) -> Iterator[ShareFact]:
+        query = (
+            select(
+                sources.c.account_id, sources.c[key], sources.c.advance_minor, allocations.c.charge_id,
+                allocations.c.amount_minor,
+            )
+            .select_from(sources)
+            .outerjoin(allocations, _same(sources, allocations, (key, "source_id")))
+            .where(sources.c.biller_id == biller_id)
+            .order_by(sources.c.account_id)
+        )  # fmt: skip
+        return map(ShareFact._make, self._stream(query))
+
+    # --- the rest --------------------------------------------------------------------------------
+
+    def unnamed_acts(self, biller_id: str) -> Iterable[int]:
+        named = (
+            exists().where(_same(transactions, allocations, ("transaction_id", "act_id"))),
+            exists().where(_same(journal, allocations, ("journal_id", "act_id"))),
+        )
+        query = (
+            select(allocations.c.act_id)
+            .distinct()
+            .where(allocations.c.biller_id == biller_id, allocations.c.act_id != allocations.c.source_id)
+            .where(~named[0], ~named[1])
+            .limit(_UNNAMED_MAX)
+        )
+        return sorted(self._connection.execute(query).scalars())
+
+    def links(self, biller_id: str) -> Iterator[LinkFact]:
+        query = (
+            select(journal.c.position, journal.c.chain, *_RECORD)
+            .where(journal.c.biller_id == biller_id, journal.c.position.is_not(None))
+            .order_by(journal.c.position)
+        )
+        for position, chain, *row in self._stream(query):
+            yield LinkFact(position, chain, JournalRow._make(row))
+
+    def unsealed(self, biller_id: str) -> tuple[int, int | None]:
+        query = select(func.count(), func.min(journal.c.at_us))
+        count, oldest_at_us = self._connection.execute(
+            query.where(journal.c.biller_id == biller_id, journal.c.position.is_(None))
+        ).one()
+        return int(count), oldest_at_us
+
+    def strangers(self) -> list[tuple[str, str]]:
+        known = {biller_id for biller_id, _ in self.billers()}
+        tables = [
+            table for table in metadata.sorted_tables if "biller_id" in table.c and table is not billers
+        ]
+        return [
+            (table.name, biller_id)
+            for table in tables
+            for biller_id in self._biller_ids(table)
+            if biller_id not in known
+        ]
+
+    def _biller_ids(self, table: Table) -> Iterator[str]:
+        """The billers that a table's rows name, one probe of its key for each."""
+        query = select(func.min(table.c.biller_id))
+        found = self._connection.execute(query).scalar_one()
+        while found is not None:
+            yield found
+            found = self._connection.execute(query.where(table.c.biller_id > found)).scalar_one()
+
+    def highest_id(self, biller_id: str) -> int:
+        keys = (
+            transactions.c.transaction_id, journal.c.journal_id, charges.c.charge_id, payments.c.receipt,
+            adjustments.c.adjustment_id, accounts.c.account_id, outbox.c.outbox_id,
+        )  # fmt: skip
+        highest = union_all(
+            *(select(func.max(key).label("id")).where(key.table.c.biller_id == biller_id) for key in keys)
+        ).subquery()
+        return int(self._connection.execute(select(func.coalesce(func.max(highest.c.id), 0))).scalar_one())
+
+    def next_id(self) -> int:
+        return next_id(self._connection)
+
+
+def _divided(amount: Column[int]) -> ColumnElement[int]:
+    """The amount without ``amount % _PART``, in whole parts; the same on both engines, below zero too."""
+    return (amount - amount % _PART) // _PART
+
+
+def next_id(connection: Connection) -> int:
+    """The id that would be given out next."""
+    if connection.dialect.name == "postgresql":
+        query = "SELECT CASE WHEN is_called THEN last_value + 1 ELSE last_value END FROM book_ids"
+    else:
+        query = "SELECT next_id FROM ids WHERE series = 'books'"
+    return int(connection.execute(text(query)).scalar_one())

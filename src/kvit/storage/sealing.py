@@ -1,0 +1,98 @@
+"""The sealer's transactions: one sealer at a time on both engines, short, and cheap with nothing to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+
+from sqlalchemy import Connection, bindparam, exists, select, text, update
+
+from kvit.domain.model import JournalRow
+from kvit.services.sealing import SEAL_MAX, ChainHead, Seal, seal_once
+from kvit.storage.engine import Database
+from kvit.storage.rows import columns_of
+from kvit.storage.schema import billers, journal
+
+#: The first half of the advisory lock's key on PostgreSQL; the second half stands for the biller.
+_LOCK_CLASS = 0x7365616C
+
+_RECORD = tuple(journal.c[name] for name in columns_of("journal"))
+_SEAL_SQLITE = (
+    update(journal)
+    .where(journal.c.biller_id == bindparam("of_biller"), journal.c.journal_id == bindparam("of_record"))
+    .values(position=bindparam("position"), chain=bindparam("chain"))
+)
+_SEAL_POSTGRES = text(
+    "UPDATE journal j SET position = q.position, chain = q.chain "
+    "FROM unnest(CAST(:records AS bigint[]), CAST(:positions AS bigint[]), CAST(:chains AS bytea[])) "
+    "AS q (journal_id, position, chain) WHERE j.biller_id = :biller_id AND j.journal_id = q.journal_id"
+)
+
+
+class SqlSealingBook:
+    """One open write transaction, on SQLite under its write lock, on PostgreSQL under an advisory lock."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def is_ours(self, biller_id: str) -> bool:
+        """Is this transaction the biller's one sealer until it ends? Never waits for another one."""
+        if self._connection.dialect.name != "postgresql":
+            return True
+        key = int.from_bytes(sha256(biller_id.encode()).digest()[:4], signed=True)
+        statement = text("SELECT pg_try_advisory_xact_lock(:class, :key)")
+        return bool(self._connection.execute(statement, {"class": _LOCK_CLASS, "key": key}).scalar_one())
+
+    def head(self, biller_id: str) -> ChainHead:
+        row = self._connection.execute(
+            select(journal.c.position, journal.c.chain)
+            .where(journal.c.biller_id == biller_id, journal.c.position.is_not(None))
+            .order_by(journal.c.position.desc())
+            .limit(1)
+        ).one_or_none()
+        return ChainHead() if row is None else ChainHead(*row)
+
+    def unsealed(self, biller_id: str, limit: int) -> list[JournalRow]:
+        rows = self._connection.execute(
+            select(*_RECORD)
+            .where(journal.c.biller_id == biller_id, journal.c.position.is_(None))
+            .order_by(journal.c.journal_id)
+            .limit(limit)
+        )
+        return [JournalRow(*row) for row in rows]
+
+    def seal(self, seals: Sequence[Seal]) -> None:
+        if self._connection.dialect.name == "postgresql":
+            columns = list(zip(*seals, strict=True))
+            values = {
+                "biller_id": seals[0].biller_id,
+                "records": list(columns[1]),
+                "positions": list(columns[2]),
+                "chains": list(columns[3]),
+            }
+            self._connection.execute(_SEAL_POSTGRES, values)
+            return
+        names = ("of_biller", "of_record", "position", "chain")
+        self._connection.execute(_SEAL_SQLITE, [dict(zip(names, seal, strict=True)) for seal in seals])
+
+
+def seal_all(database: Database, limit: int = SEAL_MAX) -> int:
+    """Seal up to ``limit`` records of each biller, a short transaction each; says how many it were in all.
+
+    Zero means that nothing is left to do, or that another process is doing it: it is then left to that one.
+    Raises ``DatabaseUnavailable`` when the database is.
+    """
+    with database.read() as connection:
+        waiting = _billers_with_unsealed(connection)
+    return sum(_seal_biller(database, biller_id, limit) for biller_id in waiting)
+
+
+def _billers_with_unsealed(connection: Connection) -> list[str]:
+    unsealed = exists().where(journal.c.biller_id == billers.c.biller_id, journal.c.position.is_(None))
+    return list(connection.execute(select(billers.c.biller_id).where(unsealed)).scalars())
+
+
+def _seal_biller(database: Database, biller_id: str, limit: int) -> int:
+    with database.write() as connection:
+        book = SqlSealingBook(connection)
+        return seal_once(book, biller_id, limit) if book.is_ours(biller_id) else 0
