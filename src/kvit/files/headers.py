@@ -24,7 +24,7 @@ FIELD_NAMES = {
 _NUMBER = """number, account, account number, account no, client number, customer number,
     лицевой счет, лицевой, лс, номер лс, номер лицевого счета, лицевого счета, абонентский номер,
     дербес шот, жеке шот, дербес шот нөмірі, жеке шот нөмірі
-    | contract, contract number, client, customer, счет, номер, номер абонента, код абонента, номер договора,
+    | contract, contract number, счет, номер, номер абонента, код абонента, номер договора,
     договор, шот, нөмір, нөмірі"""
 _NUMBER_WITHOUT_DOCUMENT = _NUMBER + ", номер счета, шот нөмірі"
 _SERVICE = """service, service name, услуга, вид услуги, наименование услуги,
