@@ -4,7 +4,7 @@ import { ask } from "./api.js";
 import { setUpMischief } from "./mischief.js";
 import { plainAmount } from "./money.js";
 import { busyScreen, clientScreen, messageScreen, numberScreen, receiptScreen, sumScreen } from "./screens.js";
-import { chooseLanguage, currentLanguage, loadTexts, t, translatePage } from "./texts.js";
+import { chooseLanguage, currentLanguage, loadTexts, suggestLanguage, t, translatePage } from "./texts.js";
 import { addToWire, renderWire } from "./wire.js";
 
 const settings = JSON.parse(document.body.dataset.settings);
@@ -231,10 +231,13 @@ for (const choice of document.querySelectorAll("[data-language]")) {
 
 document.getElementById("agreement")?.addEventListener("change", (event) => {
   room.agreement = settings.agreements.find((one) => one.id === event.target.value);
-  room.payment = null;
+  Object.assign(room, { payment: null, check: null });
   errand += 1;
   nameTheNetwork();
+  mischief.forget();
   startAnew();
+  suggestLanguage(room.agreement.language);
+  speak();
 });
 
 function nameTheNetwork() {

@@ -2,6 +2,7 @@
 
 let texts = {};
 let language = "ru";
+let chosen = false;
 
 const KEPT = "kvit-kiosk-language";
 
@@ -14,14 +15,21 @@ export async function loadTexts(first) {
   } catch {
     // Storage may be forbidden; the first language will do.
   }
-  language = kept in texts ? kept : first;
+  chosen = kept in texts;
+  language = chosen ? kept : first;
 }
 
-/** Switch to `chosen` and remember it. */
-export function chooseLanguage(chosen) {
-  language = chosen;
+/** Speak `suggested`, unless the reader has chosen a language. */
+export function suggestLanguage(suggested) {
+  if (!chosen && suggested in texts) language = suggested;
+}
+
+/** Switch to `wanted` and remember it. */
+export function chooseLanguage(wanted) {
+  language = wanted;
+  chosen = true;
   try {
-    localStorage.setItem(KEPT, chosen);
+    localStorage.setItem(KEPT, wanted);
   } catch {
     // Not remembered, then.
   }
