@@ -1,6 +1,7 @@
 """The HTTP server's wire, with limits: a head, a target and a time for each, or the connection ends.
 
-uvicorn's own protocol bounds neither the size of a head nor the time that a client may take for it.
+uvicorn's own protocol bounds neither the size of a head nor the time that a client may take for it, and
+lets some things pass that two readers of one stream may read differently; here they end the connection.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from uvicorn.server import ServerState
 
 #: How often connections are looked through for clients that take too long.
 _SWEEP_S = 1.0
+_VERSIONS = frozenset({"1.0", "1.1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,10 @@ class GuardedProtocol(HttpToolsProtocol):
         self._refusal = 400
         self._head_bytes = 0
         self._raw_bytes = 0
+        self._head_begun = False
+        self._head_ended = False
+        # A request was refused while answers to earlier ones were owed: after those the connection ends.
+        self._ending = False
         # Since when we wait for the rest of a head or of a body; None while the request is complete.
         self._head_since_s: float | None = None
         self._body_since_s: float | None = None
@@ -60,8 +66,14 @@ class GuardedProtocol(HttpToolsProtocol):
             self.loop.call_later(_SWEEP_S, _sweep, self.loop, self.connections)
 
     def data_received(self, data: bytes) -> None:
+        if self._ending:
+            return
+        if self._head_since_s is None and self._body_since_s is None:
+            self._head_since_s = self.loop.time()  # even if it is no more than an empty line
+        self._head_ended = False
         super().data_received(data)
-        if self._head_since_s is not None and not self.transport.is_closing():
+        # A piece in which a head ended belongs to the next one in part only; what follows is counted whole.
+        if self._head_since_s is not None and not self._head_ended and not self.transport.is_closing():
             self._raw_bytes += len(data)
             if self._raw_bytes > self.limits.head_bytes_max:
                 self._refuse(431)
@@ -69,6 +81,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._head_bytes = 0
+        self._head_begun = True
         self._head_since_s = self.loop.time()
 
     def on_url(self, url: bytes) -> None:
@@ -82,17 +95,37 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._head_bytes > self.limits.head_bytes_max:
             self._refusal = 431
             raise _Refused
-        super().on_header(name, value)
+        # Behind a chunked body come trailers: nobody checked them, and they must not pass for headers.
+        if self._head_begun:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
+        self._head_begun, self._head_ended = False, True
         self._head_since_s = None
         self._head_bytes = self._raw_bytes = 0
-        self._body_since_s = self.loop.time()
+        if self.parser.get_http_version() not in _VERSIONS or b"#" in self.url or self._is_ambiguous():
+            raise _Refused
         super().on_headers_complete()
+        if self.parser.should_upgrade():  # nothing is upgraded: answered as it is, and no more after it
+            self.cycle.keep_alive = False
+        self._body_since_s = self.loop.time()
 
     def on_message_complete(self) -> None:
         self._body_since_s = None
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        is_last = not self.pipeline
+        super().on_response_complete()
+        if self._ending and is_last:
+            self.transport.close()
+        # While we were at work the client had to wait for us, not we for the client.
+        now_s = self.loop.time()
+        self._head_since_s = None if self._head_since_s is None else now_s
+        self._body_since_s = None if self._body_since_s is None else now_s
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Nobody here is to install anything."""
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
         """The parser gave up, or one of our limits made it."""
@@ -100,6 +133,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def overdue(self, now_s: float) -> bool:
         """Has the client taken too long for what it is sending?"""
+        if self._owes_answers():
+            return False
         if self._head_since_s is not None:
             return now_s - self._head_since_s > self.limits.head_timeout_s
         if self._body_since_s is not None:
@@ -107,17 +142,42 @@ class GuardedProtocol(HttpToolsProtocol):
         return False
 
     def end_overdue(self) -> None:
-        cycle: RequestResponseCycle | None = self.cycle
-        if cycle is None or cycle.response_complete:
+        """Say why, unless nothing was asked: then just hang up."""
+        if self._head_begun or self._body_since_s is not None:
             self._refuse(408)
         else:
             self.transport.close()
 
+    def _is_ambiguous(self) -> bool:
+        """Would another reader of these headers find another request?"""
+        codings = [value.strip().lower() for name, value in self.headers if name == b"transfer-encoding"]
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        return hosts > 1 or (
+            bool(codings) and (codings != [b"chunked"] or self.parser.get_http_version() == "1.0")
+        )
+
+    def _owes_answers(self) -> bool:
+        """Is a complete request unanswered?"""
+        cycle: RequestResponseCycle | None = self.cycle
+        return bool(self.pipeline) or (
+            cycle is not None and not cycle.response_complete and not cycle.more_body
+        )
+
     def _refuse(self, status: int) -> None:
+        """Refuse the request that is coming in; what was asked before it is still answered, in order."""
         if self.transport.is_closing():
             return
-        self.transport.write(STATUS_LINE[status] + b"content-length: 0\r\nconnection: close\r\n\r\n")
-        self.transport.close()
+        in_body = self._body_since_s is not None
+        if in_body and self.pipeline:
+            self.pipeline.popleft()
+            self._ending = True
+        elif self._owes_answers():
+            self._ending = True
+        else:
+            was_answered = in_body and self.cycle.response_started
+            if not was_answered:
+                self.transport.write(STATUS_LINE[status] + b"content-length: 0\r\nconnection: close\r\n\r\n")
+            self.transport.close()
 
 
 def _sweep(loop: asyncio.AbstractEventLoop, connections: set[Any]) -> None:
