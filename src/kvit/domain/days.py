@@ -30,6 +30,16 @@ def from_us(at_us: int, timezone: str = "UTC") -> datetime:
     return (_EPOCH + timedelta(microseconds=at_us)).astimezone(zone(timezone))
 
 
+def local_text(at_us: int | None, timezone: str) -> str:
+    """Microseconds since 1970 -> ISO local text; empty for none, and outside years 1 to 9999."""
+    if at_us is None:
+        return ""
+    try:
+        return from_us(at_us, timezone).replace(tzinfo=None).isoformat()
+    except OverflowError:
+        return ""
+
+
 def local_instant(network_time: str, timezone: str) -> datetime | None:
     """ISO local text -> aware instant; ``None`` when it is empty or no time at all.
 

@@ -108,7 +108,8 @@ class NoSuchAccount:
 class Posted:
     """The payment is in the books. ``repeat``: it was there before this request.
 
-    ``received_at`` is when we first booked it, aware, in the agreement's zone.
+    ``received_at`` is when we first booked it, aware, in the agreement's zone; ``network_time`` the
+    network's own time, ISO local, empty where it named none.
     """
 
     txn: str

@@ -240,7 +240,7 @@ class StoredPayment:
     service: str
     state: str
     received_at_us: int
-    network_time: str
+    network_at_us: int | None
     attempts: int = 1
 
 

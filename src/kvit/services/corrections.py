@@ -26,7 +26,6 @@ from kvit.domain.messages import (
     Statement,
     Status,
     Void,
-    Voided,
 )
 from kvit.domain.model import (
     Agreement,
@@ -40,7 +39,7 @@ from kvit.domain.model import (
     TransactionRow,
     VoidRow,
 )
-from kvit.services.payments import posted_result
+from kvit.services.payments import posted_result, voided_result
 from kvit.services.ports import AmountChange
 
 PAYMENT_VOIDED = "payment.voided"
@@ -146,13 +145,13 @@ def void_for_agent(book: CorrectionBook, agreement: Agreement, command: Void, no
         return Conflict(command.txn or key.txn)
     if case.void is not None:
         book.tell(key)
-        return _voided(case.void, case.payment, key, agreement, repeat=True)
+        return voided_result(case.void, case.payment, key.txn, agreement.timezone, repeat=True)
     act = _Act(
         command.reason or "cancelled by the network", "agent:" + agreement.agreement_id, command.void_txn, now
     )
     plan = plan_void(case, book.take_id(), act)
     book.write_void(plan)
-    return _voided(plan.void, case.payment, key, agreement, repeat=False)
+    return voided_result(plan.void, case.payment, key.txn, agreement.timezone, repeat=False)
 
 
 def tell_status(book: CorrectionBook, agreement: Agreement, command: Status) -> Result:
@@ -162,7 +161,7 @@ def tell_status(book: CorrectionBook, agreement: Agreement, command: Status) -> 
         return NoSuchTxn(command.txn)
     payment, void = book.tell(key)
     if void is not None:
-        return _voided(void, payment, key, agreement, repeat=True)
+        return voided_result(void, payment, key.txn, agreement.timezone, repeat=True)
     return posted_result(payment, key.txn, agreement.timezone, repeat=True)
 
 
@@ -239,19 +238,3 @@ def _contradicts(command: Void, payment: StoredPayment) -> bool:
     if command.number and command.number != payment.number:
         return True
     return command.amount_minor is not None and command.amount_minor != payment.amount_minor
-
-
-def _voided(
-    void: VoidRow, payment: StoredPayment, key: PaymentKey, agreement: Agreement, *, repeat: bool
-) -> Voided:
-    return Voided(
-        txn=key.txn,
-        receipt=payment.receipt,
-        number=payment.number,
-        amount_minor=payment.amount_minor,
-        currency=payment.currency,
-        at=days.from_us(void.voided_at_us, agreement.timezone),
-        reason=void.reason,
-        void_txn=void.void_txn,
-        repeat=repeat,
-    )

@@ -13,7 +13,7 @@ from datetime import datetime
 from kvit.domain import days, ledger
 from kvit.domain.allocation import allocate
 from kvit.domain.journal import digest_of, payment_digest
-from kvit.domain.messages import Conflict, NoSuchAccount, Post, Posted, Refused, Result
+from kvit.domain.messages import Conflict, NoSuchAccount, Post, Posted, Refused, Result, Voided
 from kvit.domain.model import (
     ACTIVE,
     POSTED,
@@ -27,6 +27,7 @@ from kvit.domain.model import (
     PaymentRow,
     StoredPayment,
     TransactionRow,
+    VoidRow,
 )
 from kvit.services.ports import AmountChange, Attempt, PostingBook, PostingPlan, Situation
 from kvit.services.terms import is_open, outside_limits
@@ -61,8 +62,23 @@ def posted_result(payment: StoredPayment, txn: str, timezone: str, *, repeat: bo
         amount_minor=payment.amount_minor,
         currency=payment.currency,
         received_at=days.from_us(payment.received_at_us, timezone),
-        network_time=payment.network_time,
+        network_time=days.local_text(payment.network_at_us, timezone),
         service=payment.service,
+        repeat=repeat,
+    )
+
+
+def voided_result(void: VoidRow, payment: StoredPayment, txn: str, timezone: str, *, repeat: bool) -> Voided:
+    """What became of a payment that was taken back."""
+    return Voided(
+        txn=txn,
+        receipt=payment.receipt,
+        number=payment.number,
+        amount_minor=payment.amount_minor,
+        currency=payment.currency,
+        at=days.from_us(void.voided_at_us, timezone),
+        reason=void.reason,
+        void_txn=void.void_txn,
         repeat=repeat,
     )
 
@@ -126,6 +142,9 @@ class Desk:
             self._alarm(key, command)
             return Conflict(command.txn)
         self._attempts[key] = self._attempts.get(key, 0) + 1
+        void = self._situation.voids.get(key)
+        if void is not None:  # a yes would confirm money that is no longer in the books
+            return voided_result(void, known, command.txn, agreement.timezone, repeat=True)
         return posted_result(known, command.txn, agreement.timezone, repeat=True)
 
     def _alarm(self, key: PaymentKey, command: Post) -> None:
@@ -168,7 +187,7 @@ class Desk:
         self._write_books(payment, account, shares)
         stored = StoredPayment(
             receipt, account.account_id, account.number, amount_minor, payment.currency, payment.service,
-            POSTED, self._now_us, payment.network_time,
+            POSTED, self._now_us, payment.network_at_us,
         )  # fmt: skip
         self._situation.payments[key] = stored
         return posted_result(stored, command.txn, agreement.timezone, repeat=False)

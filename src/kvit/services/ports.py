@@ -19,6 +19,7 @@ from kvit.domain.model import (
     PaymentRow,
     StoredPayment,
     TransactionRow,
+    VoidRow,
 )
 
 
@@ -33,7 +34,8 @@ class Situation:
     """What a batch of postings decides on, read after its accounts were locked.
 
     ``charges`` holds the open charges by (biller, account id), oldest due first. ``ids`` are
-    fresh, as many as were asked for. Accounts and payments that do not exist are absent.
+    fresh, as many as were asked for. Accounts and payments that do not exist are absent. ``voids`` has
+    those of the payments that were taken back.
     """
 
     payments: dict[PaymentKey, StoredPayment]
@@ -41,6 +43,7 @@ class Situation:
     charges: dict[tuple[str, int], list[OpenItem]]
     closed_through: dict[str, str]
     ids: list[int]
+    voids: dict[PaymentKey, VoidRow] = field(default_factory=dict)
 
 
 class AmountChange(NamedTuple):

@@ -40,7 +40,7 @@ T = TypeVar("T")
 _STORED = (
     payments.c.receipt, payments.c.account_id, accounts.c.number, payments.c.amount_minor,
     payments.c.currency, payments.c.service, payments.c.state, payments.c.received_at_us,
-    payments.c.network_time, payments.c.attempts,
+    payments.c.network_at_us, payments.c.attempts,
 )  # fmt: skip
 
 

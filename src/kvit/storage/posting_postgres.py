@@ -15,7 +15,15 @@ import psycopg
 from psycopg import errors
 
 from kvit.domain.errors import ClaimLost, DatabaseUnavailable, OutcomeUnknown
-from kvit.domain.model import AccountKey, AccountState, OpenItem, PaymentKey, StoredPayment
+from kvit.domain.model import (
+    VOIDED,
+    AccountKey,
+    AccountState,
+    OpenItem,
+    PaymentKey,
+    StoredPayment,
+    VoidRow,
+)
 from kvit.services.ports import AccountView, LookupBook, PostingBook, PostingPlan, Situation
 from kvit.storage.rows import single_insert, unnest_insert
 
@@ -31,6 +39,7 @@ _SESSION = " ".join(
     for setting in (
         "jit=off", "plan_cache_mode=force_generic_plan", "enable_seqscan=off", "enable_hashjoin=off",
         "enable_mergejoin=off", "enable_bitmapscan=off", "lock_timeout=10s",
+        "statement_timeout=15s",
     )
 )  # fmt: skip
 
@@ -41,7 +50,7 @@ _REPLAN_EVERY = 4096
 # LATERAL with a limit: one index probe a key, whatever the statistics said when the plan was made.
 _FIND = """
 SELECT q.biller_id, q.agreement_id, q.txn, p.receipt, p.account_id, a.number, p.amount_minor, p.currency,
-       p.service, p.state, p.received_at_us, p.network_time, p.attempts
+       p.service, p.state, p.received_at_us, p.network_at_us, p.attempts
 FROM unnest(%s::text[], %s::text[], %s::text[]) AS q (biller_id, agreement_id, txn)
 CROSS JOIN LATERAL (
     SELECT * FROM payments WHERE biller_id = q.biller_id AND agreement_id = q.agreement_id AND txn = q.txn
@@ -50,6 +59,10 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL (
     SELECT number FROM accounts WHERE biller_id = p.biller_id AND account_id = p.account_id LIMIT 1
 ) a
+"""
+_VOIDS = """
+SELECT v.* FROM unnest(%s::text[], %s::bigint[]) AS q (biller_id, receipt)
+CROSS JOIN LATERAL (SELECT * FROM voids WHERE biller_id = q.biller_id AND receipt = q.receipt LIMIT 1) v
 """
 _LOCK = """
 SELECT a.biller_id, a.account_id, a.number, a.status, a.balance_minor
@@ -115,6 +128,7 @@ class PostgresPostingBook:
         situation = Situation({}, {}, {}, {}, [])
         for row in found:
             situation.payments[PaymentKey(*row[:3])] = StoredPayment(*row[3:])
+        self._read_voids(situation)
         for biller_id, *account in locked:
             state = AccountState(*account)
             situation.accounts[AccountKey(biller_id, state.number)] = state
@@ -125,6 +139,18 @@ class PostgresPostingBook:
         situation.closed_through = dict(closed.fetchall())
         situation.ids = [row[0] for row in fresh]
         return situation
+
+    def _read_voids(self, situation: Situation) -> None:
+        """Hardly ever anything to do: an agent asks again for a payment that was taken back."""
+        keys = {
+            (key.biller_id, payment.receipt): key
+            for key, payment in situation.payments.items()
+            if payment.state == VOIDED
+        }
+        if keys:
+            for row in self._connection.execute(_VOIDS, _arrays(list(keys))):
+                void = VoidRow(*row)
+                situation.voids[keys[void.biller_id, void.receipt]] = void
 
     def write(self, plan: PostingPlan) -> None:
         """Only sends: a claim that another writer holds shows when the commit is waited for."""
@@ -166,6 +192,11 @@ class _OwnConnection:
                 autocommit=True,
                 prepare_threshold=0,
                 connect_timeout=5,
+                # A peer that vanished is noticed well before an agent's own time limit.
+                keepalives_idle=10,
+                keepalives_interval=5,
+                keepalives_count=3,
+                tcp_user_timeout=15_000,
                 options=_SESSION,
             )
             self._connection.add_notice_handler(self._notice)
@@ -239,9 +270,9 @@ class PostgresPostings:
         return result
 
     def _roll_back(self) -> None:
-        connection = self._own.get()
+        """Nothing that goes wrong here may hide why it was needed."""
         try:
-            connection.execute("ROLLBACK")
+            self._own.get().execute("ROLLBACK")
         except psycopg.Error:
             self._own.close()
 

@@ -8,11 +8,13 @@ from typing import TypeVar
 
 from kvit.domain.errors import ClaimLost, DatabaseUnavailable
 from kvit.domain.model import (
+    VOIDED,
     AccountKey,
     AccountState,
     OpenItem,
     PaymentKey,
     StoredPayment,
+    VoidRow,
 )
 from kvit.services.ports import AccountView, LookupBook, PostingBook, PostingPlan, Situation
 from kvit.storage import sqlite
@@ -22,10 +24,11 @@ T = TypeVar("T")
 
 _FIND = """
 SELECT p.receipt, p.account_id, a.number, p.amount_minor, p.currency, p.service, p.state,
-       p.received_at_us, p.network_time, p.attempts
+       p.received_at_us, p.network_at_us, p.attempts
 FROM payments p JOIN accounts a ON a.biller_id = p.biller_id AND a.account_id = p.account_id
 WHERE p.biller_id = ? AND p.agreement_id = ? AND p.txn = ?
 """
+_VOID = "SELECT * FROM voids WHERE biller_id = ? AND receipt = ?"
 _ACCOUNT = """
 SELECT account_id, number, status, balance_minor FROM accounts WHERE biller_id = ? AND number = ?
 """
@@ -61,8 +64,12 @@ class SqlitePostingBook:
         situation = Situation({}, {}, {}, {}, [])
         for key in keys:
             row = execute(_FIND, key).fetchone()
-            if row is not None:
-                situation.payments[key] = StoredPayment(*row)
+            if row is None:
+                continue
+            situation.payments[key] = payment = StoredPayment(*row)
+            if payment.state == VOIDED:
+                void = execute(_VOID, (key.biller_id, payment.receipt)).fetchone()
+                situation.voids[key] = VoidRow(*void)
         for account in accounts:
             row = execute(_ACCOUNT, account).fetchone()
             if row is None:
@@ -108,8 +115,8 @@ class SqlitePostings:
         both cases nothing was committed, unless the commit itself failed: then the outcome is unknown.
         """
         with self._guard:
-            connection = self._open()
             try:
+                connection = self._open()
                 connection.execute("BEGIN IMMEDIATE")
                 result = work(SqlitePostingBook(connection))
                 connection.execute("COMMIT")
@@ -117,7 +124,7 @@ class SqlitePostings:
                 self.close()
                 raise DatabaseUnavailable(f"the database is not available: {error}") from error
             except BaseException:
-                sqlite.roll_back(connection)
+                sqlite.roll_back(self._connection)
                 raise
             return result
 

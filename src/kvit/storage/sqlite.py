@@ -55,8 +55,8 @@ def connect(path: str) -> Connection:
     return connection
 
 
-def roll_back(connection: Connection) -> None:
+def roll_back(connection: Connection | None) -> None:
     """Back to no transaction, whatever state the last statement left behind."""
     with contextlib.suppress(Error):
-        if connection.in_transaction:
+        if connection is not None and connection.in_transaction:
             connection.execute("ROLLBACK")
