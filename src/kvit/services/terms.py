@@ -21,7 +21,7 @@ def is_open(agreement: Agreement, now: datetime) -> bool:
 
 def outside_limits(agreement: Agreement, amount_minor: int) -> BadAmount | None:
     """The refusal, when the sum is zero or outside the agreement's limits."""
-    low_minor = agreement.min_minor if agreement.min_minor is not None else 1
+    low_minor = max(agreement.min_minor or 0, 1)
     high_minor = agreement.max_minor
     if amount_minor < low_minor or (high_minor is not None and amount_minor > high_minor):
         return BadAmount(amount_minor, low_minor, high_minor)
