@@ -57,6 +57,7 @@ from kvit.storage.schema import (
     transactions,
     voids,
 )
+from kvit.storage.sealing import UNSEALED_INDEX
 
 Fields = tuple[Any, ...]
 
@@ -275,7 +276,7 @@ class SqlAuditBook:
             yield LinkFact(position, chain, JournalRow._make(row))
 
     def unsealed(self, biller_id: str) -> tuple[int, int | None]:
-        query = select(func.count(), func.min(journal.c.at_us))
+        query = select(func.count(), func.min(journal.c.at_us)).with_hint(journal, *UNSEALED_INDEX)
         count, oldest_at_us = self._connection.execute(
             query.where(journal.c.biller_id == biller_id, journal.c.position.is_(None))
         ).one()

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import sha256
 
-from sqlalchemy import Connection, bindparam, exists, select, text, update
+from sqlalchemy import Connection, bindparam, select, text, update
 
 from kvit.domain.model import JournalRow
 from kvit.services.sealing import SEAL_MAX, ChainHead, Seal, seal_once
 from kvit.storage.engine import Database
 from kvit.storage.rows import columns_of
-from kvit.storage.schema import billers, journal
+from kvit.storage.schema import journal
 
 #: The first half of the advisory lock's key on PostgreSQL; the second half stands for the biller.
 _LOCK_CLASS = 0x7365616C
+
+#: Named, since SQLite would walk the whole journal in the order of its key.
+UNSEALED_INDEX = ("INDEXED BY journal_unsealed", "sqlite")
 
 _RECORD = tuple(journal.c[name] for name in columns_of("journal"))
 _SEAL_SQLITE = (
@@ -55,6 +58,7 @@ class SqlSealingBook:
     def unsealed(self, biller_id: str, limit: int) -> list[JournalRow]:
         rows = self._connection.execute(
             select(*_RECORD)
+            .with_hint(journal, *UNSEALED_INDEX)
             .where(journal.c.biller_id == biller_id, journal.c.position.is_(None))
             .order_by(journal.c.journal_id)
             .limit(limit)
@@ -83,13 +87,14 @@ def seal_all(database: Database, limit: int = SEAL_MAX) -> int:
     Raises ``DatabaseUnavailable`` when the database is.
     """
     with database.read() as connection:
-        waiting = _billers_with_unsealed(connection)
+        waiting = billers_with_unsealed(connection)
     return sum(_seal_biller(database, biller_id, limit) for biller_id in waiting)
 
 
-def _billers_with_unsealed(connection: Connection) -> list[str]:
-    unsealed = exists().where(journal.c.biller_id == billers.c.biller_id, journal.c.position.is_(None))
-    return list(connection.execute(select(billers.c.biller_id).where(unsealed)).scalars())
+def billers_with_unsealed(connection: Connection) -> list[str]:
+    """Whose records wait; costs next to nothing where none does."""
+    query = select(journal.c.biller_id).distinct().where(journal.c.position.is_(None))
+    return sorted(connection.execute(query.with_hint(journal, *UNSEALED_INDEX)).scalars())
 
 
 def _seal_biller(database: Database, biller_id: str, limit: int) -> int:
