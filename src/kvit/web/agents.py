@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kvit.domain.masking import mask_query
@@ -22,7 +22,7 @@ from kvit.domain.messages import (
 from kvit.lanes.desk import Demand
 from kvit.lanes.lane import Lane
 from kvit.services.ports import Clock
-from kvit.web.doors import Directory, Door, Networks, client_address
+from kvit.web.doors import Directory, Door, Networks, client_address, readable
 from kvit.web.traffic import TrafficLog
 
 Scope = MutableMapping[str, Any]
@@ -32,6 +32,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 PREFIX = "/pay/"
 _METHODS = frozenset({"GET", "POST"})
 _CLOSE = ((b"connection", b"close"),)
+#: When not even the protocol's words can be found: nothing in it can be taken for an answer.
+UNAVAILABLE = HttpResponse(503)
 _SAFE_PARAMETERS = frozenset({"command", "txn_id", "prv_txn", "cancel_txn_id"})
 
 _log = logging.getLogger("kvit.agents")
@@ -68,19 +70,17 @@ class AgentsDoor:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started_s = time.perf_counter()
-        agreement_id, _, path = scope["path"][len(PREFIX) :].partition("/")
-        door = self._directory.get(agreement_id)
-        if door is None:
-            await self._refuse(send, "", _plain(404, "there is no such door"))
-            return
-        if not door.admits(self._address(scope)):
-            await self._refuse(send, agreement_id, _plain(403, "this address may not use this door"))
-            return
-        if scope["method"] not in _METHODS:
-            await self._refuse(send, agreement_id, _plain(405, "GET or POST", ((b"allow", b"GET, POST"),)))
+        agreement_id, path = _place(scope)
+        try:
+            door = self._enter(scope, agreement_id)
+        except Exception:
+            _log.exception("door %s: who knocks could not be checked", agreement_id)
+            door = UNAVAILABLE
+        if isinstance(door, HttpResponse):
+            await self._refuse(send, agreement_id, door)
             return
         try:
-            body = await self._body(receive)
+            body = await self._body(scope, receive)
         except _Gone:
             return
         if body is None:
@@ -88,8 +88,21 @@ class AgentsDoor:
             return
         request = HttpRequest(scope["method"], path, scope["query_string"], tuple(scope["headers"]), body)
         command, response = await self._answer(door, request)
-        self._note(door, request, command, response, started_s)
         await _send(send, response)
+        self._note(door, request, command, response, started_s)
+
+    def _enter(self, scope: Scope, agreement_id: str) -> Door | HttpResponse:
+        """The door that may be entered from there, or why not."""
+        door = self._directory.get(agreement_id)
+        if door is None:
+            closed = self._directory.is_closed(agreement_id)
+            return UNAVAILABLE if closed else _plain(404, "there is no such door")
+        address = self._address(scope)
+        if not door.admits(address):
+            return replace(_plain(403, "this address may not use this door"), code=readable(address))
+        if scope["method"] not in _METHODS:
+            return _plain(405, "GET or POST", ((b"allow", b"GET, POST"),))
+        return door
 
     async def _answer(
         self, door: Door, request: HttpRequest
@@ -107,12 +120,19 @@ class AgentsDoor:
         except Exception:
             _log.exception("door %s: answered try later", door.agreement.agreement_id)
             result = TryLater("failed")
-        return command, door.protocol.encode(request, result, door.terms)
+        for told in (result, TryLater("failed")):
+            try:
+                return command, door.protocol.encode(request, told, door.terms)
+            except Exception:
+                _log.exception("door %s: the answer could not be written", door.agreement.agreement_id)
+        return command, UNAVAILABLE
 
-    async def _body(self, receive: Receive) -> bytes | None:
+    async def _body(self, scope: Scope, receive: Receive) -> bytes | None:
         """The whole body, ``None`` when it is too large. What is too large is not read."""
         most = self._body_bytes_max
         body = bytearray()
+        if any(name == b"content-length" and int(value) > most for name, value in scope["headers"]):
+            return None
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
@@ -150,8 +170,28 @@ class AgentsDoor:
 
     async def _refuse(self, send: Send, agreement_id: str, response: HttpResponse) -> None:
         at = self._clock.now().isoformat(timespec="milliseconds")
-        self._log.note({"at": at, "agreement": agreement_id, "asked": "refused", "status": response.status})
+        known = agreement_id if self._directory.get(agreement_id) else ""
+        self._log.note(
+            {
+                "at": at,
+                "agreement": known,
+                "asked": "refused",
+                "status": response.status,
+                "code": response.code,
+            }
+        )
         await _send(send, response)
+
+
+def _place(scope: Scope) -> tuple[str, str]:
+    """``/pay/<agreement>/<path>`` -> both.
+
+    Escapes and dot segments lead nowhere: a proxy with rules about paths may read them otherwise.
+    """
+    agreement_id, _, path = scope["path"][len(PREFIX) :].partition("/")
+    if b"%" in scope.get("raw_path", b"") or {".", ".."} & set(path.split("/")):
+        return "", ""
+    return agreement_id, path
 
 
 def _plain(status: int, text: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> HttpResponse:
@@ -159,8 +199,9 @@ def _plain(status: int, text: str, headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
 async def _send(send: Send, response: HttpResponse) -> None:
-    length = (b"content-length", str(len(response.body)).encode())
+    # What is owed changes, and an answer by GET may hold a name: no proxy in between is to keep it.
+    ours = [(b"content-length", str(len(response.body)).encode()), (b"cache-control", b"no-store")]
     await send(
-        {"type": "http.response.start", "status": response.status, "headers": [*response.headers, length]}
+        {"type": "http.response.start", "status": response.status, "headers": [*response.headers, *ours]}
     )
     await send({"type": "http.response.body", "body": response.body})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
@@ -9,7 +10,11 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_netw
 from kvit.domain.model import Agreement
 from kvit.protocols.base import Protocol, Terms
 
+#: How many answers are remembered, and for texts of which length: whoever writes them may write anything.
 _KNOWN_MAX = 10_000
+_ADDRESS_SIZE_MAX = 64
+
+_WITH_PORT = re.compile(r"([0-9.]{7,15}):[0-9]{1,5}|\[([0-9A-Fa-f:.]{2,45})\](?::[0-9]{1,5})?")
 
 
 def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
@@ -30,6 +35,8 @@ class Networks:
 
     def __contains__(self, text: str) -> bool:
         known = self._known.get(text)
+        if known is None and len(text) > _ADDRESS_SIZE_MAX:
+            return False
         if known is None:
             known = self._look(text)
             if len(self._known) >= _KNOWN_MAX:
@@ -71,12 +78,24 @@ class Directory:
 
     def __init__(self) -> None:
         self._doors: dict[str, Door] = {}
+        self._closed: frozenset[str] = frozenset()
+        self._all_closed = False
 
-    def replace(self, doors: Iterable[Door]) -> None:
+    def replace(self, doors: Iterable[Door], closed: Iterable[str] = ()) -> None:
+        """Open these doors. ``closed``: agreements that are there and cannot be served now."""
         self._doors = {door.agreement.agreement_id: door for door in doors}
+        self._closed, self._all_closed = frozenset(closed), False
+
+    def close_all(self) -> None:
+        """No door is open until the next ``replace``: it is not known whom this server may answer."""
+        self._doors, self._all_closed = {}, True
 
     def get(self, agreement_id: str) -> Door | None:
         return self._doors.get(agreement_id)
+
+    def is_closed(self, agreement_id: str) -> bool:
+        """Is (or may be) there an agreement behind a door that does not open?"""
+        return self._all_closed or agreement_id in self._closed
 
     def doors(self) -> list[Door]:
         return list(self._doors.values())
@@ -89,8 +108,22 @@ def client_address(peer: str, forwarded_for: Iterable[bytes], trusted: Networks)
     """
     if not trusted or peer not in trusted:
         return peer
-    hops = [hop.strip() for line in forwarded_for for hop in line.decode("latin-1").split(",")]
+    hops = [_without_port(hop.strip()) for line in forwarded_for for hop in line.decode("latin-1").split(",")]
     for hop in reversed(hops):
         if hop not in trusted:
             return hop
     return peer
+
+
+def readable(address: str) -> str:
+    """An address as a log may hold it; what is none is not repeated."""
+    try:
+        return "from " + str(_plain(ip_address(address[:_ADDRESS_SIZE_MAX])))
+    except ValueError:
+        return "from no address"
+
+
+def _without_port(hop: str) -> str:
+    """``192.0.2.1:4711`` and ``[2001:db8::1]:4711``, as some proxies write, without the port."""
+    found = _WITH_PORT.fullmatch(hop)
+    return (found[1] or found[2]) if found else hop

@@ -55,10 +55,9 @@ class TrafficLog:
         if self._lost:
             records.append({"event": "traffic-lines-lost", "count": self._lost})
             self._lost = 0
-        text = "".join(self._encode(record).decode() + "\n" for record in records)
         try:
-            self._write(text)
-        except OSError:
+            self._write("".join(self._encode(record).decode() + "\n" for record in records))
+        except Exception:  # a full disk, a closed pipe: the log must not end with it
             self._lost += len(records)
 
     def _write(self, text: str) -> None:
