@@ -108,6 +108,8 @@ def value_of(written: Dict[str, Dict[str, Any]]) -> Any:  # noqa: ANN401 - a com
             fields[name] = tuple((key, text) for key, text in value)
         elif name == "items":
             fields[name] = tuple(value_of({"Posted": item}) for item in value)
+        elif name == "posted":
+            fields[name] = value_of({"Posted": value})
         else:
             fields[name] = value
     return getattr(messages, kind)(**fields)

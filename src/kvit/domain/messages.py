@@ -125,7 +125,11 @@ class Posted:
 
 @dataclass(frozen=True)
 class Voided:
-    """The payment was taken back. ``repeat``: it had been before this request."""
+    """The payment was taken back. ``repeat``: it had been before this request.
+
+    ``posted`` is the payment's first result: what a network that wants its first answer again is told
+    when it repeats the payment itself.
+    """
 
     txn: str
     receipt: int
@@ -136,6 +140,7 @@ class Voided:
     reason: str = ""
     void_txn: str = ""
     repeat: bool = False
+    posted: Optional[Posted] = None
 
 
 @dataclass(frozen=True)

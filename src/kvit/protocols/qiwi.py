@@ -108,6 +108,8 @@ def encode(request: HttpRequest, result: Result, terms: Terms) -> HttpResponse:
     name = asked.get("command", "")
     if isinstance(result, (Found, Posted, Voided, Statement)) and not isinstance(result, _FITS.get(name, ())):
         result = TryLater("an answer to another question")
+    if name == "pay" and isinstance(result, Voided) and result.posted is not None:
+        result = result.posted  # a repetition hears the first answer, whatever became of the payment since
     outcome = _outcome(name, result)
     code, comment = CODES[outcome]
     code = _dialect_code(outcome, name, terms) or code

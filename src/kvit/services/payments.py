@@ -80,6 +80,7 @@ def voided_result(void: VoidRow, payment: StoredPayment, txn: str, timezone: str
         reason=void.reason,
         void_txn=void.void_txn,
         repeat=repeat,
+        posted=posted_result(payment, txn, timezone, repeat=True),
     )
 
 
@@ -143,7 +144,7 @@ class Desk:
             return Conflict(command.txn)
         self._attempts[key] = self._attempts.get(key, 0) + 1
         void = self._situation.voids.get(key)
-        if void is not None:  # a yes would confirm money that is no longer in the books
+        if void is not None:  # the protocol decides whether its network wants the first answer again
             return voided_result(void, known, command.txn, agreement.timezone, repeat=True)
         return posted_result(known, command.txn, agreement.timezone, repeat=True)
 
