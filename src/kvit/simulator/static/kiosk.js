@@ -166,16 +166,19 @@ async function pay(minor) {
 // One order, the same id and the same time at each attempt, until the answer is final.
 async function repeat() {
   const mine = ++errand;
-  for (room.attempt = 1; room.attempt <= PAUSES_MS.length; room.attempt++) {
-    show("paying");
+  room.attempt = 1;
+  show("paying");
+  for (const pause_ms of [...PAUSES_MS, null]) {
     const reply = await attempt("pay", room.order, "pending");
     if (!reply || mine !== errand) return;
-    const remains = reply.remains?.exchanges ?? [];
-    addToWire([...reply.exchanges, ...remains], ["wire.pay", "wire.remains"], { stands: 0 });
+    addToWire([...reply.exchanges, ...(reply.remains?.exchanges ?? [])], ["wire.pay", "wire.remains"], { stands: 0 });
     room.order.network_time = reply.network_time;
     room.refusal = reply;
     if (reply.step !== "again") return settle(reply);
-    if (room.attempt < PAUSES_MS.length) await rest(PAUSES_MS[room.attempt - 1]);
+    if (pause_ms === null) break;
+    room.attempt += 1;
+    show("paying");
+    await new Promise((resolve) => setTimeout(resolve, pause_ms));
     if (mine !== errand) return;
   }
   show("pending");
@@ -199,10 +202,6 @@ async function attempt(what, order, otherwise = "fault") {
     show(otherwise);
     return null;
   }
-}
-
-function rest(pause_ms) {
-  return new Promise((resolve) => setTimeout(resolve, pause_ms));
 }
 
 // --- the keyboard, the language, the network -----------------------------------------------------------
