@@ -42,7 +42,7 @@ def apply(
     with house() as opened:
         owner = choose_biller(opened, biller)
         agreements = read_file(_read(file), owner, RegistryCatalogue())
-        states = {} if dry_run else _save(opened, agreements)
+        states = {} if dry_run else save(opened, agreements)
         report = [
             {
                 "id": agreement.agreement_id,
@@ -70,7 +70,8 @@ def _read(file: Path) -> bytes:
     return data
 
 
-def _save(opened: House, agreements: list[Agreement]) -> dict[str, str]:
+def save(opened: House, agreements: list[Agreement]) -> dict[str, str]:
+    """Put checked agreements into force; for each, whether it is ``new``, ``changed`` or ``unchanged``."""
     box = open_box(opened.settings.data_folder)
     now_us = to_us(opened.clock.now())
     states = {}
