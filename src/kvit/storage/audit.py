@@ -57,7 +57,7 @@ from kvit.storage.schema import (
     transactions,
     voids,
 )
-from kvit.storage.sealing import UNSEALED_INDEX
+from kvit.storage.sealing import unsealed_journal
 
 Fields = tuple[Any, ...]
 
@@ -276,10 +276,11 @@ class SqlAuditBook:
             yield LinkFact(position, chain, JournalRow._make(row))
 
     def unsealed(self, biller_id: str) -> tuple[int, int | None]:
-        query = select(func.count(), func.min(journal.c.at_us)).with_hint(journal, *UNSEALED_INDEX)
-        count, oldest_at_us = self._connection.execute(
-            query.where(journal.c.biller_id == biller_id, journal.c.position.is_(None))
-        ).one()
+        query = (
+            f"SELECT count(*), min(at_us) FROM {unsealed_journal(self._connection)} "
+            "WHERE biller_id = :biller_id AND position IS NULL"
+        )
+        count, oldest_at_us = self._connection.execute(text(query), {"biller_id": biller_id}).one()
         return int(count), oldest_at_us
 
     def strangers(self) -> list[tuple[str, str]]:

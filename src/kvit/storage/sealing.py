@@ -16,10 +16,6 @@ from kvit.storage.schema import journal
 #: The first half of the advisory lock's key on PostgreSQL; the second half stands for the biller.
 _LOCK_CLASS = 0x7365616C
 
-#: Named, since SQLite would walk the whole journal in the order of its key.
-UNSEALED_INDEX = ("INDEXED BY journal_unsealed", "sqlite")
-
-_RECORD = tuple(journal.c[name] for name in columns_of("journal"))
 _SEAL_SQLITE = (
     update(journal)
     .where(journal.c.biller_id == bindparam("of_biller"), journal.c.journal_id == bindparam("of_record"))
@@ -56,13 +52,11 @@ class SqlSealingBook:
         return ChainHead() if row is None else ChainHead(*row)
 
     def unsealed(self, biller_id: str, limit: int) -> list[JournalRow]:
-        rows = self._connection.execute(
-            select(*_RECORD)
-            .with_hint(journal, *UNSEALED_INDEX)
-            .where(journal.c.biller_id == biller_id, journal.c.position.is_(None))
-            .order_by(journal.c.journal_id)
-            .limit(limit)
+        query = (
+            f"SELECT {', '.join(columns_of('journal'))} FROM {unsealed_journal(self._connection)} "
+            "WHERE biller_id = :biller_id AND position IS NULL ORDER BY journal_id LIMIT :limit"
         )
+        rows = self._connection.execute(text(query), {"biller_id": biller_id, "limit": limit})
         return [JournalRow(*row) for row in rows]
 
     def seal(self, seals: Sequence[Seal]) -> None:
@@ -93,8 +87,13 @@ def seal_all(database: Database, limit: int = SEAL_MAX) -> int:
 
 def billers_with_unsealed(connection: Connection) -> list[str]:
     """Whose records wait; costs next to nothing where none does."""
-    query = select(journal.c.biller_id).distinct().where(journal.c.position.is_(None))
-    return sorted(connection.execute(query.with_hint(journal, *UNSEALED_INDEX)).scalars())
+    query = f"SELECT DISTINCT biller_id FROM {unsealed_journal(connection)} WHERE position IS NULL"
+    return sorted(connection.execute(text(query)).scalars())
+
+
+def unsealed_journal(connection: Connection) -> str:
+    """The journal as a query for unsealed records must name it: SQLite would walk all of it by its key."""
+    return "journal" if connection.dialect.name == "postgresql" else "journal INDEXED BY journal_unsealed"
 
 
 def _seal_biller(database: Database, biller_id: str, limit: int) -> int:
