@@ -15,7 +15,7 @@ from types import MappingProxyType
 from litestar import Router
 
 from kvit.config import Settings, load_settings
-from kvit.domain.errors import DatabaseUnavailable, SettingsError
+from kvit.domain.errors import KvitError, SettingsError
 from kvit.domain.model import Agreement
 from kvit.lanes.desk import Lookups, Postings, ReadDesk, UnavailableDesk, WriteDesk
 from kvit.lanes.lane import Lane, LaneLimits
@@ -94,6 +94,9 @@ class RegistryCatalogue:
 
     def dialect_problems(self, protocol: str, dialect: Mapping[str, str]) -> Mapping[str, str]:
         return dialect_problems(PROTOCOLS[protocol].dialect, dialect)
+
+    def is_free_text(self, protocol: str, switch: str) -> bool:
+        return not PROTOCOLS[protocol].dialect[switch].choices
 
 
 def make_terms(agreement: Agreement) -> Terms:
@@ -204,18 +207,35 @@ class Server:
         return App(agents, routers, self._is_ready, self._running)
 
     def refresh(self) -> None:
-        """Look whether agreements were applied meanwhile; a success also says that the database is well."""
-        with self._house.database.read() as connection:
-            stamp = agreement_storage.stamp(connection)
-            if stamp != self._stamp:
-                agreements = agreement_storage.load(connection, self._box)
-                check_options(self._house, agreements, self._options)
-                self._directory.replace(
-                    Door(agreement, PROTOCOLS[agreement.protocol], make_terms(agreement))
-                    for agreement in agreements
-                )
-                self._stamp = stamp
+        """Look whether agreements were applied meanwhile; a success also says that the database is well.
+
+        Raises ``SettingsError``, with every door closed, while this server may not serve what is applied.
+        """
+        try:
+            with self._house.database.read() as connection:
+                stamp = agreement_storage.stamp(connection)
+                if stamp != self._stamp:
+                    self._take_up(*agreement_storage.load_readable(connection, self._box))
+                    self._stamp = stamp
+        except Exception:
+            self._ready_until_s = 0.0
+            raise
         self._ready_until_s = time.monotonic() + _READY_S
+
+    def _take_up(self, agreements: Sequence[Agreement], unreadable: Mapping[str, str]) -> None:
+        """Open the doors anew. Without credentials to compare with, a door stays closed; so do all of them
+        when an agreement went live beside a trial's clock or kiosk."""
+        try:
+            check_options(self._house, agreements, self._options)
+        except SettingsError:
+            self._directory.close_all()
+            raise
+        for agreement_id, reason in unreadable.items():
+            _log.error("door %s stays closed: %s", agreement_id, reason)
+        doors = [
+            Door(agreement, PROTOCOLS[agreement.protocol], make_terms(agreement)) for agreement in agreements
+        ]
+        self._directory.replace(doors, closed=unreadable)
 
     def _is_ready(self) -> bool:
         return time.monotonic() < self._ready_until_s
@@ -282,11 +302,15 @@ class Server:
 
     def _every(self, seconds: float, work: Callable[[], None]) -> None:
         """Beside the payments: a failure is logged and tried again, and never ends the server."""
+        said = ""
         while not self._stop.wait(seconds):
             try:
                 work()
-            except DatabaseUnavailable as error:
-                _log.warning("%s", error)
+                said = ""
+            except KvitError as error:
+                if str(error) != said:  # not every two seconds again
+                    said = str(error)
+                    _log.error("%s", said)
             except Exception:
                 _log.exception("a task beside the payments failed")
 

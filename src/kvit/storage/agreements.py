@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from sqlalchemy import Connection, func, insert, select, update
 
 from kvit.domain.errors import SettingsError
@@ -12,9 +14,22 @@ from kvit.storage.secretbox import SecretBox
 
 
 def load(connection: Connection, box: SecretBox) -> list[Agreement]:
-    """Every agreement of the installation, by id."""
-    rows = connection.execute(select(agreements).order_by(agreements.c.agreement_id))
-    return [from_spec(row.spec, box.open(row.secrets), row.version) for row in rows]
+    """Every agreement of the installation, by id. Raises ``SettingsError`` naming one that is unreadable."""
+    readable, unreadable = load_readable(connection, box)
+    for agreement_id, reason in unreadable.items():
+        raise SettingsError(f"agreement {agreement_id}: {reason}")
+    return readable
+
+
+def load_readable(connection: Connection, box: SecretBox) -> tuple[list[Agreement], dict[str, str]]:
+    """The agreements that can be read, by id; and the ids of the others with the reason."""
+    readable, unreadable = [], {}
+    for row in connection.execute(select(agreements).order_by(agreements.c.agreement_id)):
+        try:
+            readable.append(from_spec(row.spec, box.open(row.secrets), row.version))
+        except SettingsError as error:
+            unreadable[row.agreement_id] = str(error)
+    return readable, unreadable
 
 
 def stamp(connection: Connection) -> tuple[int, int]:
@@ -44,8 +59,9 @@ def save(connection: Connection, agreement: Agreement, box: SecretBox, now_us: i
             f"agreement {agreement.agreement_id} belongs to biller {row.biller_id}; "
             "an id is unique in the installation"
         )
-    if same_terms(from_spec(row.spec, box.open(row.secrets), row.version), agreement):
-        return "unchanged"
+    with contextlib.suppress(SettingsError):  # what can no longer be read is replaced
+        if same_terms(from_spec(row.spec, box.open(row.secrets), row.version), agreement):
+            return "unchanged"
     connection.execute(
         update(agreements)
         .where(agreements.c.biller_id == row.biller_id, agreements.c.agreement_id == row.agreement_id)

@@ -23,7 +23,7 @@ class SecretBox:
             self._fernet = Fernet(key)
         except ValueError as error:
             raise SettingsError(
-                "the secret key is damaged: it must be 32 bytes in URL-safe base64"
+                f"{KEY_FILE} or {KEY_VARIABLE} is damaged: the key must be 32 bytes in URL-safe base64"
             ) from error
 
     def seal(self, text: str) -> bytes:
@@ -49,21 +49,36 @@ def open_box(data_folder: Path, environment: Mapping[str, str] | None = None) ->
     if key:
         return SecretBox(key.encode())
     path = data_folder / KEY_FILE
+    try:
+        return SecretBox(_read(path))
+    except OSError as error:
+        raise SettingsError(f"{error.filename or path}: {error.strerror or error}") from error
+
+
+def _read(path: Path) -> bytes:
     if not path.exists():
         _make(path)
     mode = stat.S_IMODE(path.stat().st_mode)
     if os.name == "posix" and mode & 0o077:
         raise SettingsError(f"{path} can be read by others (mode {mode:o}); run: chmod 600 {path}")
-    return SecretBox(path.read_bytes().strip())
+    return path.read_bytes().strip()
 
 
 def _make(path: Path) -> None:
+    """Whole or not at all: two commands may want it at the same moment."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{KEY_FILE}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(Fernet.generate_key() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(Fernet.generate_key() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            return
+        except OSError:  # a file system without hard links
+            draft.rename(path)
+    finally:
+        draft.unlink(missing_ok=True)
