@@ -17,7 +17,6 @@ import msgspec
 
 from kvit.domain.errors import SettingsError
 
-
 Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
 Lanes = Annotated[int, msgspec.Meta(ge=1, le=64)]
 Percent = Annotated[int, msgspec.Meta(ge=1, le=100)]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import json
-import logging
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import typer
 
+from kvit.cli import logs
 from kvit.cli.shared import JSON, author, choose_biller, guarded, house, print_json, say
 from kvit.config import load_settings
 from kvit.domain import days
@@ -141,11 +142,8 @@ def run(options: ServeOptions) -> None:
     """Serve until told to stop."""
     import uvicorn
 
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    for noisy in ("httpx", "httpcore", "alembic", "httpx2"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    logs.configure()
+    signal.signal(signal.SIGTERM, _leave)
     limits = load_settings().limits
     os.environ[_OPTIONS] = json.dumps({name: getattr(options, name) for name in options.__dataclass_fields__})
     uvicorn.run(
@@ -169,8 +167,14 @@ def run(options: ServeOptions) -> None:
     )
 
 
+def _leave(_number: int, _frame: object) -> None:
+    """A stop that was asked for is no failure. (uvicorn raises its signal again when all are answered.)"""
+    raise SystemExit(0)
+
+
 def application() -> App:
     """One serving process's application; also what each of several workers calls."""
+    logs.configure()
     options = ServeOptions(**json.loads(os.environ[_OPTIONS]))
     opened = open_house(clock=make_clock(options))
     GuardedProtocol.limits = wire_limits(opened.settings)
