@@ -227,15 +227,19 @@ class PostgresPostings:
         """The result of ``work`` once it is committed. Deadlocks and lost claims are run again by ``work``.
 
         Raises ``DatabaseUnavailable`` when the database is, ``OutcomeUnknown`` when the commit was sent
-        and no clear word came back, and any other exception of ``work`` as it is.
+        and no clear word came back, ``ClaimLost`` when others were first with some payment of the batch
+        each time (a smaller batch will fare better), and any other exception of ``work`` as it is.
         """
+        lost: ClaimLost | None = None
         with self._own.guard:
             for _ in range(RETRIES):
                 try:
                     return self._once(work)
-                except (errors.DeadlockDetected, errors.SerializationFailure, ClaimLost):
-                    continue
-            raise DatabaseUnavailable("the database kept breaking the transaction off; try again")
+                except ClaimLost as error:
+                    lost = error
+                except (errors.DeadlockDetected, errors.SerializationFailure):
+                    lost = None
+            raise lost or DatabaseUnavailable("the database kept breaking the transaction off; try again")
 
     def close(self) -> None:
         self._own.close()
