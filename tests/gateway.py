@@ -12,7 +12,6 @@ from sqlalchemy import select
 
 from kvit.domain.messages import (
     Command,
-    Conflict,
     ListPosted,
     Lookup,
     Post,
@@ -32,6 +31,7 @@ from kvit.storage.corrections import SqlCorrections
 from kvit.storage.engine import Database, open_database
 from kvit.storage.posting_postgres import PostgresLookups, PostgresPostings
 from kvit.storage.posting_sqlite import SqliteLookups, SqlitePostings
+from tests.books_check import check_books
 
 NOON = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
@@ -105,6 +105,10 @@ class Gateway:
         ]
         return found[0] if found else None
 
+    def findings(self, biller_id: str) -> list[str]:
+        """What the books check says about one biller; nothing is what it should say."""
+        return [line for line in check_books(self.database) if line.startswith(biller_id + ":")]
+
     def balance(self, biller_id: str, number: str) -> int:
         (balance_minor,) = (
             row["balance_minor"] for row in self.rows("accounts", biller_id) if row["number"] == number
@@ -169,7 +173,11 @@ class Renaming:
         }
 
     def result(self, result: Result) -> Result:
-        if isinstance(result, Posted | Voided):
+        if isinstance(result, Voided):
+            first = result.posted and self.result(result.posted)
+            assert first is None or isinstance(first, Posted)
+            return replace(result, receipt=self._places[result.receipt], posted=first)
+        if isinstance(result, Posted):
             return replace(result, receipt=self._places[result.receipt])
         return result
 
@@ -181,12 +189,3 @@ class Renaming:
             if column == "subject" and value.isdigit():
                 return self._places.get(int(value), value)
         return value
-
-
-def content_of(result: Result) -> Result:
-    """What a result says, without whether it was said before."""
-    return replace(result, repeat=False) if isinstance(result, Posted | Voided) else result
-
-
-def is_conflict(result: Result) -> bool:
-    return isinstance(result, Conflict)

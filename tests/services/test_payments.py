@@ -21,7 +21,6 @@ from kvit.domain.messages import (
     Voided,
 )
 from kvit.domain.model import CLOSED, Fee
-from tests.books_check import check_books
 from tests.gateway import NOON, Gateway
 from tests.seeding import Client, Due, Town, agreement_of, seed, set_account
 
@@ -69,7 +68,7 @@ def test_a_payment_and_everything_that_commits_with_it(gateway: Gateway) -> None
     told = [(row["kind"], row["subject"]) for row in gateway.rows("outbox", town.biller_id)]
     assert told == [("payment.posted", str(answer.receipt))]
     assert [row["verb"] for row in gateway.rows("journal", town.biller_id)][-1] == "payment.posted"
-    assert check_books(gateway.database) == []
+    assert gateway.findings(town.biller_id) == []
 
 
 def test_asked_again_it_is_the_first_answer_and_a_write(gateway: Gateway) -> None:
@@ -82,7 +81,7 @@ def test_asked_again_it_is_the_first_answer_and_a_write(gateway: Gateway) -> Non
         assert gateway.rows("payments", town.biller_id)[0]["attempts"] == attempts
     assert gateway.balance(town.biller_id, "0042017") == 15_000
     assert len(gateway.rows("outbox", town.biller_id)) == 1
-    assert check_books(gateway.database) == []
+    assert gateway.findings(town.biller_id) == []
 
 
 @pytest.mark.parametrize(
@@ -106,7 +105,7 @@ def test_the_same_id_with_another_content_is_a_conflict_and_an_alarm(
         (f"agent:{agreement.agreement_id}", "700001")
     ]
     assert gateway.ask(agreement, PAY) == replace(first, repeat=True)
-    assert check_books(gateway.database) == []
+    assert gateway.findings(town.biller_id) == []
 
 
 @pytest.mark.parametrize(
@@ -167,7 +166,7 @@ def test_a_no_books_nothing(
     town = town_of(gateway)
     assert gateway.ask(agreement_of(town.biller_id, **terms), replace(PAY, **changes)) == expected
     assert nothing_booked(gateway, town)
-    assert check_books(gateway.database) == []
+    assert gateway.findings(town.biller_id) == []
 
 
 @pytest.mark.parametrize(
@@ -201,7 +200,7 @@ def test_more_than_the_debt_is_an_advance(gateway: Gateway) -> None:
     assert gateway.rows("payments", town.biller_id)[0]["advance_minor"] == 10_000
     gateway.ask(agreement, replace(PAY, txn="700002", amount_minor=5))
     assert gateway.rows("payments", town.biller_id)[1]["advance_minor"] == 5
-    assert check_books(gateway.database) == []
+    assert gateway.findings(town.biller_id) == []
 
 
 def test_a_service_comes_before_age(gateway: Gateway) -> None:
@@ -219,7 +218,7 @@ def test_sums_that_no_float_can_hold(gateway: Gateway) -> None:
     assert answer.amount_minor == huge_minor - 2
     assert gateway.balance(town.biller_id, "1") == 3
     assert [row["open_minor"] for row in gateway.rows("charges", town.biller_id)] == [2, 1]
-    assert check_books(gateway.database) == []
+    assert gateway.findings(town.biller_id) == []
 
 
 def test_a_closed_period_takes_no_payment(gateway: Gateway) -> None:
@@ -265,4 +264,4 @@ def test_a_payment_that_was_taken_back_is_not_confirmed_again(gateway: Gateway) 
     (payment,) = gateway.rows("payments", town.biller_id)
     assert (payment["receipt"], payment["state"], payment["attempts"]) == (first.receipt, "voided", 2)
     assert gateway.balance(town.biller_id, "0042017") == 60_000
-    assert check_books(gateway.database) == []
+    assert gateway.findings(town.biller_id) == []
