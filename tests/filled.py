@@ -7,7 +7,8 @@ database's own engine, as in production. The same arguments give the same books.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -44,6 +45,7 @@ from kvit.storage.posting_sqlite import SqlitePostings
 START = datetime(2026, 8, 3, 6, 0, tzinfo=UTC)
 SERVICES = ("water", "sewerage")
 FAMILIES = ("Абдрахманова", "Петров", "Құнанбаев", "Ильина", "Сәрсенова", "Ким", "Ōno", "O'Neil")
+REASON = "перерасчёт"
 BATCH = 250
 SLICE = 1000
 
@@ -94,6 +96,22 @@ def agreement_of(biller_id: str, agreement_id: str) -> Agreement:
         timezone="Europe/Moscow",
         fee=Fee(percent_millionths=12_000),
     )
+
+
+@contextmanager
+def postings_of(database: Database) -> Iterator[PostgresPostings | SqlitePostings]:
+    """The hot path of the database's own engine."""
+    if database.is_postgres:
+        url = database.url.set(drivername="postgresql")
+        postings: PostgresPostings | SqlitePostings = PostgresPostings(
+            url.render_as_string(hide_password=False)
+        )
+    else:
+        postings = SqlitePostings(database.path)
+    try:
+        yield postings
+    finally:
+        postings.close()
 
 
 class _Filling:
@@ -203,7 +221,8 @@ class _Filling:
         biller_id, now_us = self._biller.biller_id, days.to_us(self._now)
         day = self._now.date().isoformat()
         contra = ledger.income(service) if service else ledger.OPENING
-        row = TransactionRow(biller_id, transaction_id, kind, day, now_us, None, "", "cli:anna")
+        reason = REASON if kind == ledger.ADJUSTMENT else ""
+        row = TransactionRow(biller_id, transaction_id, kind, day, now_us, None, reason, "cli:anna")
         _add(connection, schema.transactions, [row])
         sides = ledger.two_sided(
             biller_id, transaction_id, ledger.client(number), contra, amount_minor, self._biller.currency
@@ -236,20 +255,14 @@ class _Filling:
         query = select(key, columns[rest]).where(
             columns.biller_id == self._biller.biller_id, columns.account_id == account_id, columns[rest] > 0
         )
-        return [OpenItem(*row) for row in connection.execute(query.order_by(key))]
+        # Sorted here: asked for the order, SQLite would walk all of the biller's rows in it.
+        return sorted((OpenItem(*row) for row in connection.execute(query)), key=lambda item: item.item_id)
 
     # --- payments --------------------------------------------------------------------------------
 
     def _pay(self, agreements: Sequence[Agreement], count: int, month: int) -> list[int]:
-        postings: Any = (
-            PostgresPostings(
-                self._database.url.set(drivername="postgresql").render_as_string(hide_password=False)
-            )
-            if self._database.is_postgres
-            else SqlitePostings(self._database.path)
-        )
         receipts: list[int] = []
-        try:
+        with postings_of(self._database) as postings:
             for start in range(0, count, BATCH):
                 demands = [
                     (self._random.choice(agreements), self._demand(f"{month}-{place}"))
@@ -258,8 +271,6 @@ class _Filling:
                 self._tick()
                 results = postings.run(partial(post_batch, demands=demands, now=self._now))
                 receipts.extend(result.receipt for result in results if isinstance(result, Posted))
-        finally:
-            postings.close()
         assert len(receipts) == count
         return receipts
 
@@ -312,7 +323,7 @@ class _Filling:
         advance_minor = -amount_minor if charge_id is None else 0
         row = AdjustmentRow(
             biller_id, adjustment_id, owner.account_id, charge_id, amount_minor, advance_minor,
-            day if charge_id is None else "", "перерасчёт", "cli:anna",
+            day if charge_id is None else "", REASON, "cli:anna",
         )  # fmt: skip
         _add(connection, schema.adjustments, [row])
         self._book(connection, adjustment_id, ledger.ADJUSTMENT, owner.number, amount_minor, service)

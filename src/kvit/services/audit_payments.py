@@ -23,6 +23,8 @@ def check_payment(findings: Findings, bundle: Bundle, fact: PaymentFact) -> None
         if transaction.accounting_date != row.accounting_date:
             days = f"{row.accounting_date}, and its transaction on {transaction.accounting_date}"
             findings.add("payment", subject, f"is booked on {days}")
+        if transaction.reverses is not None or transaction.reason:
+            findings.add("payment", subject, "has a transaction that takes something back or gives a reason")
     _check_by_itself(findings, subject, fact)
     check_told(findings, bundle, subject)
     check_recorded(findings, bundle, subject, PAYMENT_POSTED, payment_digest(row, fact.number or ""))

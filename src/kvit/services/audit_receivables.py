@@ -7,9 +7,9 @@ from collections.abc import Collection
 
 from kvit.domain.journal import adjustment_digest
 from kvit.services.audit_bundles import Bundle
-from kvit.services.audit_facts import AdjustmentFact, ChargeFact
+from kvit.services.audit_facts import AdjustmentFact, ChargeFact, TransactionFact
 from kvit.services.audit_ledger import has_sides, sides_text
-from kvit.services.audit_records import BALANCES_IMPORTED, CHARGES_IMPORTED, check_recorded
+from kvit.services.audit_records import ADJUSTED, BALANCES_IMPORTED, CHARGES_IMPORTED, check_recorded
 from kvit.services.audit_report import Findings
 
 OPENING = "opening"
@@ -25,10 +25,11 @@ def check_charge(findings: Findings, bundle: Bundle, fact: ChargeFact) -> None:
         findings.add("charge", subject, f"of {findings.money(row.amount_minor)} cannot be")
     if not bundle.transactions:
         findings.add("charge", subject, "has no transaction in the ledger")
-    made = (fact.act_at_us, fact.act_actor)
+    reason = f"balance {row.document}" if fact.act_verb == BALANCES_IMPORTED else ""
+    made = (None, reason, fact.act_actor, fact.act_at_us)
     for transaction in bundle.transactions:
-        if fact.act_verb is not None and (transaction.created_at_us, transaction.author) != made:
-            findings.add("charge", subject, "and the act that made it differ in who or when")
+        if fact.act_verb is not None and _circumstances(transaction) != made:
+            findings.add("charge", subject, "and the act that made it differ in why, who or when")
     contra = {CHARGES_IMPORTED: (income,), BALANCES_IMPORTED: (OPENING,)}.get(fact.act_verb or "")
     if not _is_owed(findings, bundle, fact.number, row.amount_minor, contra or (income, OPENING)):
         what = f"{findings.money(row.amount_minor)} of {row.service} for {fact.number}"
@@ -50,8 +51,16 @@ def check_adjustment(findings: Findings, bundle: Bundle, fact: AdjustmentFact) -
     if not bundle.transactions:
         findings.add("adjustment", subject, "has no transaction in the ledger")
         return
-    day = bundle.transactions[0].accounting_date
-    check_recorded(findings, bundle, subject, "", adjustment_digest(row, fact.number or "", day))
+    transaction = bundle.transactions[0]
+    if _circumstances(transaction)[:3] != (None, row.reason, row.author):
+        findings.add("adjustment", subject, "and its transaction differ in why or who")
+    digest = adjustment_digest(row, fact.number or "", transaction.accounting_date)
+    check_recorded(findings, bundle, subject, ADJUSTED[row.charge_id is None], digest)
+
+
+def _circumstances(transaction: TransactionFact) -> tuple[int | None, str, str, int]:
+    """What a transaction takes back (nothing here), why, who and when."""
+    return (transaction.reverses, transaction.reason, transaction.author, transaction.created_at_us)
 
 
 def _is_owed(

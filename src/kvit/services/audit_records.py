@@ -8,6 +8,7 @@ from kvit.services.audit_report import Findings
 
 PAYMENT_POSTED = "payment.posted"
 PAYMENT_VOIDED = "payment.voided"
+#: A change of a charge, and a credit.
 ADJUSTED = ("charge.adjusted", "balance.credited")
 CHARGES_IMPORTED = "charges.imported"
 BALANCES_IMPORTED = "balances.imported"
@@ -17,15 +18,12 @@ _ACTS = frozenset((CHARGES_IMPORTED, BALANCES_IMPORTED))
 
 
 def check_recorded(findings: Findings, bundle: Bundle, subject: str, verb: str, digest: bytes) -> None:
-    """A thing's own journal record has its id, the right verb, and the digest of what is in the books now.
-
-    An empty ``verb`` stands for any.
-    """
+    """A thing's own journal record has its id, the right verb, and the digest of what is in the books now."""
     if not bundle.journal:
         findings.add("journal", subject, "has no journal record")
         return
     record = bundle.journal[0].row
-    if verb and record.verb != verb:
+    if record.verb != verb:
         findings.add("journal", subject, f"has a journal record of {record.verb} instead of {verb}")
     if record.digest != digest:
         findings.add("journal", subject, "is not what its journal record says: one of the two was changed")
