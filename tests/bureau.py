@@ -166,7 +166,8 @@ def bureau_at(url: str, biller: Biller = BILLER) -> Iterator[Bureau]:
         add_biller(connection, biller._replace(created_at_us=days.to_us(START)))
     bureau = Bureau(database, biller)
     try:
-        yield bureau
+        with bureau.store.at_work():
+            yield bureau
         bureau.check()
     finally:
         bureau.close()

@@ -156,11 +156,15 @@ class Comparison:
         for line in account.lines:
             groups.setdefault(kind_of(line), []).append(line)
         for kind, lines in groups.items():
-            self._group(account.owner, kind, lines, known.get((account.owner.account_id, kind), []))
+            charges = known.get((account.owner.account_id, kind))
+            if charges:
+                self._match(account.owner, kind, lines, charges)
+            else:
+                self._add(account.owner, kind, lines, 0)
 
-    def _group(self, owner: Owner, kind: Kind, lines: list[ChargeLine], known: list[KnownCharge]) -> None:
+    def _match(self, owner: Owner, kind: Kind, lines: list[ChargeLine], known: list[KnownCharge]) -> None:
+        """Equal amounts first, then what is left in order; rows beyond that are new."""
         ordered = sorted(known, key=lambda charge: charge.occurrence)
-        occurrence = ordered[-1].occurrence if ordered else 0
         by_amount: dict[int, deque[KnownCharge]] = {}
         for charge in ordered:
             by_amount.setdefault(charge.amount_minor, deque()).append(charge)
@@ -172,12 +176,14 @@ class Comparison:
                 self._compare_due(line, same.popleft())
             else:
                 others.append(line)
-        left = iter(sorted(chain.from_iterable(by_amount.values()), key=lambda charge: charge.occurrence))
-        for line in others:
-            other = next(left, None)
-            if other is not None:
-                self._change(owner, line, other)
-            elif line.amount_minor:
+        left = sorted(chain.from_iterable(by_amount.values()), key=lambda charge: charge.occurrence)
+        for line, charge in zip(others, left, strict=False):
+            self._change(owner, line, charge)
+        self._add(owner, kind, others[len(left) :], ordered[-1].occurrence)
+
+    def _add(self, owner: Owner, kind: Kind, lines: list[ChargeLine], occurrence: int) -> None:
+        for line in lines:
+            if line.amount_minor:
                 occurrence += 1
                 self._new(owner, kind, line, occurrence)
             else:
@@ -189,14 +195,16 @@ class Comparison:
         self.decision.new.append(NewCharge(owner, *kind, occurrence, line.amount_minor, due_on))
         self.tally.new += 1
         self.tally.added_minor += line.amount_minor
-        self._show(line, "new", format_amount(line.amount_minor, self._exponent))
+        if self.tally.has_room("new"):
+            self._show(line, "new", format_amount(line.amount_minor, self._exponent))
 
     def _change(self, owner: Owner, line: ChargeLine, charge: KnownCharge) -> None:
         self.decision.changes.append(Change(owner, charge, line.amount_minor))
         self.tally.adjusted += 1
         self.tally.added_minor += line.amount_minor - charge.amount_minor
-        before, after = (format_amount(each.amount_minor, self._exponent) for each in (charge, line))
-        self._show(line, "adjusted", f"{before} -> {after}")
+        if self.tally.has_room("adjusted"):
+            before, after = (format_amount(each.amount_minor, self._exponent) for each in (charge, line))
+            self._show(line, "adjusted", f"{before} -> {after}")
         self._compare_due(line, charge)
 
     def _compare_due(self, line: ChargeLine, charge: KnownCharge) -> None:
@@ -205,5 +213,4 @@ class Comparison:
             self._show(line, "note", f"due {charge.due_on} stays; the file says {line.due}")
 
     def _show(self, line: ChargeLine, what: str, text: str) -> None:
-        if self.tally.has_room(what):
-            self.tally.show(line.line, line.number, what, ", ".join(filter(None, (*kind_of(line), text))))
+        self.tally.show(line.line, line.number, what, ", ".join(filter(None, (*kind_of(line), text))))

@@ -151,11 +151,11 @@ class AccountPages(Protocol):
 
     def account(self, number: str) -> AccountRow | None: ...
 
-    def charges(self, account_id: int) -> list[ChargeView]:
+    def charge_views(self, account_id: int) -> list[ChargeView]:
         """Oldest due first."""
         ...
 
-    def payments(self, account_id: int) -> list[PaymentView]:
+    def payment_views(self, account_id: int) -> list[PaymentView]:
         """Oldest first, those that were taken back included."""
         ...
 
@@ -172,8 +172,8 @@ def account_page(pages: AccountPages, biller: Biller, number: str) -> JsonObject
         "currency": biller.currency,
         "due_minor": max(account.balance_minor, 0),
         "advance_minor": max(-account.balance_minor, 0),
-        "charges": [charge._asdict() for charge in pages.charges(account.account_id)],
-        "payments": [_shown(payment, biller.timezone) for payment in pages.payments(account.account_id)],
+        "charges": [charge._asdict() for charge in pages.charge_views(account.account_id)],
+        "payments": [_shown(payment, biller.timezone) for payment in pages.payment_views(account.account_id)],
     }
 
 

@@ -2,43 +2,40 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import func, select
 
 from kvit.domain.model import AccountRow
 from kvit.services.receivables import ChargeView, PaymentView
-from kvit.storage.rows import columns_of
-from kvit.storage.schema import accounts, adjustments, charges, payments
+from kvit.storage.receivables_reads import (
+    ADJUSTMENTS_ACCOUNT,
+    CHARGES_IDENTITY,
+    PAYMENTS_ACCOUNT,
+    Reads,
+)
+from kvit.storage.schema import adjustments, charges, payments
 
 
-class SqlAccountPages:
+class SqlAccountPages(Reads):
     """One snapshot of one biller's books."""
 
-    def __init__(self, connection: Connection, biller_id: str) -> None:
-        self._connection = connection
-        self._biller_id = biller_id
-
     def account(self, number: str) -> AccountRow | None:
-        row = self._connection.execute(
-            select(*(accounts.c[name] for name in columns_of("accounts"))).where(
-                accounts.c.biller_id == self._biller_id, accounts.c.number == number
-            )
-        ).one_or_none()
-        return None if row is None else AccountRow(*row)
+        return self.accounts([number]).get(number)
 
-    def charges(self, account_id: int) -> list[ChargeView]:
-        changes = (
-            select(adjustments.c.charge_id, func.sum(adjustments.c.amount_minor).label("delta"))
-            .where(adjustments.c.biller_id == self._biller_id, adjustments.c.account_id == account_id)
-            .group_by(adjustments.c.charge_id)
+    def charge_views(self, account_id: int) -> list[ChargeView]:
+        change = adjustments.c
+        changes = self._connection.execute(
+            select(change.charge_id, func.sum(change.amount_minor))
+            .select_from(self._from(change.account_id, [account_id], ADJUSTMENTS_ACCOUNT))
+            .group_by(change.charge_id)
         )
-        deltas = {charge_id: int(delta) for charge_id, delta in self._connection.execute(changes)}
+        deltas = {charge_id: int(delta_minor) for charge_id, delta_minor in changes}
         table = charges.c
         rows = self._connection.execute(
             select(
                 table.charge_id, table.service, table.period, table.document, table.amount_minor,
                 table.open_minor, table.due_on,
             )
-            .where(table.biller_id == self._biller_id, table.account_id == account_id)
+            .select_from(self._from(table.account_id, [account_id], CHARGES_IDENTITY))
             .order_by(table.due_on, table.charge_id)
         )  # fmt: skip
         return [
@@ -46,14 +43,14 @@ class SqlAccountPages:
             for charge_id, service, period, document, amount_minor, open_minor, due in rows
         ]
 
-    def payments(self, account_id: int) -> list[PaymentView]:
+    def payment_views(self, account_id: int) -> list[PaymentView]:
         table = payments.c
         rows = self._connection.execute(
             select(
                 table.agreement_id, table.txn, table.amount_minor, table.state, table.receipt,
                 table.received_at_us, table.accounting_date,
             )
-            .where(table.biller_id == self._biller_id, table.account_id == account_id)
+            .select_from(self._from(table.account_id, [account_id], PAYMENTS_ACCOUNT))
             .order_by(table.received_at_us, table.receipt)
         )  # fmt: skip
         return [PaymentView(*row) for row in rows]

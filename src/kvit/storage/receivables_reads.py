@@ -1,25 +1,33 @@
 """What the books hold about clients and what they owe, for many accounts at once.
 
-Every query goes from the accounts to their rows along an index; what is asked for in steps is asked in
-steps, so that no planner without statistics can walk a whole table.
+Every query goes from the accounts that are asked for to their rows, along an index.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, select, text
+from sqlalchemy import Column, ColumnElement, Connection, and_, case, exists, func, select, text
 
 from kvit.domain import ledger
 from kvit.domain.model import POSTED, AccountRow, OpenItem
 from kvit.services.balances_import import REASON
 from kvit.services.receivables_ports import KnownCharge, Part, Source
-from kvit.storage.bulk import among
+from kvit.storage.bulk import Steps, each_of
 from kvit.storage.rows import columns_of
 from kvit.storage.schema import accounts, adjustments, allocations, charges, entries, payments, transactions
 
 #: Keys in one query: more would only make the parameter long.
 CHUNK = 10_000
+
+#: The indexes on SQLite. The unique key of charges has no name of its own there: it is the table's second.
+CHARGES_IDENTITY = "sqlite_autoindex_charges_2"
+CHARGES_OPEN = "charges_open"
+PAYMENTS_ACCOUNT = "payments_account"
+ADJUSTMENTS_ACCOUNT = "adjustments_account"
+ENTRIES_LEDGER_ACCOUNT = "entries_ledger_account"
+
 _DAY_LENGTH = len("2026-10-31")
 
 
@@ -30,90 +38,85 @@ class Reads:
         self._connection = connection
         self._biller_id = biller_id
 
+    def _from(self, column: Column[Any], values: Collection[int] | Collection[str], index: str = "") -> Steps:
+        """From each of ``values`` to the rows of this biller that have it in ``column``, along ``index``."""
+        each, table = each_of(self._connection, values), column.table
+        return Steps(each, table, (table.c.biller_id == self._biller_id) & (column == each.c.value), index)
+
     def account_ids(self, numbers: Collection[str]) -> dict[str, int]:
         found: dict[str, int] = {}
         ordered = sorted(numbers)
         for start in range(0, len(ordered), CHUNK):
-            query = select(accounts.c.number, accounts.c.account_id).where(
-                accounts.c.biller_id == self._biller_id,
-                among(self._connection, accounts.c.number, ordered[start : start + CHUNK]),
+            query = select(accounts.c.number, accounts.c.account_id).select_from(
+                self._from(accounts.c.number, ordered[start : start + CHUNK])
             )
-            found.update((number, account_id) for number, account_id in self._connection.execute(query))
+            found.update((row[0], row[1]) for row in self._connection.execute(query))
         return found
 
     def accounts(self, numbers: Collection[str]) -> dict[str, AccountRow]:
-        query = select(*(accounts.c[name] for name in columns_of("accounts"))).where(
-            accounts.c.biller_id == self._biller_id, among(self._connection, accounts.c.number, numbers)
-        )
+        columns = [accounts.c[name] for name in columns_of("accounts")]
+        query = select(*columns).select_from(self._from(accounts.c.number, numbers))
         return {row.number: AccountRow(*row) for row in self._connection.execute(query)}
 
     def charges(
         self, account_ids: Collection[int], services: Collection[str], periods: Collection[str]
     ) -> list[KnownCharge]:
-        if not account_ids:
-            return []
         connection, table = self._connection, charges.c
-        query = select(
-            table.charge_id, table.account_id, table.service, table.period, table.document, table.occurrence,
-            table.amount_minor, table.open_minor, table.due_on,
-        ).where(
-            table.biller_id == self._biller_id,
-            among(connection, table.account_id, account_ids),
-            among(connection, table.service, services),
-            among(connection, table.period, periods),
+        named = [
+            column.in_(select(each_of(connection, values).c.value))
+            for column, values in ((table.service, services), (table.period, periods))
+        ]
+        query = (
+            select(
+                table.charge_id, table.account_id, table.service, table.period, table.document,
+                table.occurrence, table.amount_minor, table.open_minor, table.due_on,
+            )
+            .select_from(self._from(table.account_id, account_ids, CHARGES_IDENTITY))
+            .where(*named)
         )  # fmt: skip
         found = [KnownCharge(*row) for row in connection.execute(query)]
-        adjusted = self._adjusted(account_ids) if found else {}
+        changes = self._changes({charge.account_id for charge in found}) if found else {}
         return [
-            charge._replace(amount_minor=charge.amount_minor + adjusted[charge.charge_id])
-            if charge.charge_id in adjusted
+            charge._replace(amount_minor=charge.amount_minor + changes[charge.charge_id])
+            if charge.charge_id in changes
             else charge
             for charge in found
         ]
 
-    def _adjusted(self, account_ids: Collection[int]) -> dict[int, int]:
+    def _changes(self, account_ids: Collection[int]) -> dict[int, int]:
         """Charge -> the sum of its adjustments."""
+        table = adjustments.c
         query = (
-            select(adjustments.c.charge_id, func.sum(adjustments.c.amount_minor))
-            .where(
-                adjustments.c.biller_id == self._biller_id,
-                among(self._connection, adjustments.c.account_id, account_ids),
-                adjustments.c.charge_id.is_not(None),
-            )
-            .group_by(adjustments.c.charge_id)
+            select(table.charge_id, func.sum(table.amount_minor))
+            .select_from(self._from(table.account_id, account_ids, ADJUSTMENTS_ACCOUNT))
+            .where(table.charge_id.is_not(None))
+            .group_by(table.charge_id)
         )
-        return {charge_id: int(total) for charge_id, total in self._connection.execute(query)}
+        return {row[0]: int(row[1]) for row in self._connection.execute(query)}
 
     def open_charges(self, account_ids: Collection[int]) -> dict[int, list[OpenItem]]:
         found: dict[int, list[OpenItem]] = {}
-        if not account_ids:
-            return found
         table = charges.c
-        query = select(
-            table.account_id, table.charge_id, table.open_minor, table.due_on, table.service
-        ).where(
-            table.biller_id == self._biller_id,
-            among(self._connection, table.account_id, account_ids),
-            table.open_minor > text("0"),
+        query = (
+            select(table.account_id, table.charge_id, table.open_minor, table.due_on, table.service)
+            .select_from(self._from(table.account_id, account_ids, CHARGES_OPEN))
+            .where(table.open_minor > text("0"))
         )
         for account_id, *item in self._connection.execute(query):
             found.setdefault(account_id, []).append(OpenItem(*item))
         return found
 
     def sources(self, account_ids: Collection[int], *, only_unused: bool) -> list[Source]:
-        table = payments.c
-        paid = select(
-            table.account_id, table.receipt, table.advance_minor, table.accounting_date, table.service
-        ).where(
-            table.biller_id == self._biller_id,
-            among(self._connection, table.account_id, account_ids),
-            table.state == POSTED,
+        table, credit = payments.c, adjustments.c
+        paid = (
+            select(table.account_id, table.receipt, table.advance_minor, table.accounting_date, table.service)
+            .select_from(self._from(table.account_id, account_ids, PAYMENTS_ACCOUNT))
+            .where(table.state == POSTED)
         )
-        credit = adjustments.c
-        credited = select(credit.account_id, credit.adjustment_id, credit.advance_minor, credit.as_of).where(
-            credit.biller_id == self._biller_id,
-            among(self._connection, credit.account_id, account_ids),
-            credit.charge_id.is_(None),
+        credited = (
+            select(credit.account_id, credit.adjustment_id, credit.advance_minor, credit.as_of)
+            .select_from(self._from(credit.account_id, account_ids, ADJUSTMENTS_ACCOUNT))
+            .where(credit.charge_id.is_(None))
         )
         if only_unused:
             paid = paid.where(table.advance_minor > 0)
@@ -124,36 +127,31 @@ class Reads:
         return found
 
     def parts(self, source_ids: Collection[int], charge_ids: Collection[int]) -> list[Part]:
-        if not source_ids:
-            return []
         table, wanted = allocations.c, set(charge_ids)
-        total = func.sum(table.amount_minor)
         query = (
-            select(table.source_id, table.charge_id, total)
-            .where(table.biller_id == self._biller_id, among(self._connection, table.source_id, source_ids))
+            select(table.source_id, table.charge_id, func.sum(table.amount_minor))
+            .select_from(self._from(table.source_id, source_ids))
             .group_by(table.source_id, table.charge_id)
         )
         return [
-            Part(source_id, charge_id, int(amount))
-            for source_id, charge_id, amount in self._connection.execute(query)
-            if amount and charge_id in wanted
+            Part(source_id, charge_id, int(amount_minor))
+            for source_id, charge_id, amount_minor in self._connection.execute(query)
+            if amount_minor and charge_id in wanted
         ]
 
     def client_sums(self, numbers: Mapping[int, str], as_of: str) -> dict[int, int]:
         account_ids = {ledger.client(number): account_id for account_id, number in numbers.items()}
         booked = entries.c
+        steps = Steps(
+            self._from(booked.ledger_account, account_ids, ENTRIES_LEDGER_ACCOUNT),
+            transactions,
+            (transactions.c.biller_id == booked.biller_id)
+            & (transactions.c.transaction_id == booked.transaction_id),
+        )
         query = (
             select(booked.ledger_account, func.sum(booked.amount_minor))
-            .join(
-                transactions,
-                (transactions.c.biller_id == booked.biller_id)
-                & (transactions.c.transaction_id == booked.transaction_id),
-            )
-            .where(
-                booked.biller_id == self._biller_id,
-                among(self._connection, booked.ledger_account, account_ids),
-                _day() <= as_of,
-            )
+            .select_from(steps)
+            .where(_day() <= as_of)
             .group_by(booked.ledger_account)
         )
         return {account_ids[client]: int(total) for client, total in self._connection.execute(query)}
