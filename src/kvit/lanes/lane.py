@@ -121,11 +121,7 @@ class Lane(Generic[D]):
                 continue
             self._under_way.update(batch)
             demands = [waiting.demand for waiting in batch]
-            try:
-                results = await loop.run_in_executor(self._threads, work, demands)
-            except Exception:
-                _log.exception("lane %s: a batch failed", self.name)
-                results = [TryLater("failed")] * len(batch)
+            results = await loop.run_in_executor(self._threads, _worked, work, demands)
             self._under_way.difference_update(batch)
             for waiting, result in zip(batch, results, strict=True):
                 _answer(waiting, result)
@@ -152,6 +148,18 @@ class Lane(Generic[D]):
             for waiting in self._under_way:
                 if waiting.expires_at_s <= now_s:
                     _answer(waiting, TryLater("too slow"))
+
+
+def _worked(work: Work[D], demands: Sequence[D]) -> Sequence[Result]:
+    """In the lane's thread, one answer a demand: not every exception would come through a future."""
+    try:
+        results = work(demands)
+        if len(results) != len(demands):
+            raise AssertionError("every demand must be answered")
+    except Exception:
+        _log.exception("a batch failed")
+        return [TryLater("failed")] * len(demands)
+    return results
 
 
 def _answer(waiting: _Waiting[D], result: Result) -> None:
