@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import psycopg
 from psycopg import errors
@@ -43,14 +43,32 @@ _SESSION = " ".join(
     )
 )  # fmt: skip
 
-#: Kept plans are made anew after so many batches: a plan made while a table was empty takes any index.
-_REPLAN_AT = frozenset((16, 64, 256, 1024))
-_REPLAN_EVERY = 4096
+#: Kept plans are made anew as rows are asked about: at the first number, then at four times as many each
+#: time, at last every so many. A plan made while a table was nearly empty takes any index.
+_REPLAN_FIRST = 16
+_REPLAN_EVERY = 65_536
+
+
+class _Statement(NamedTuple):
+    """One statement in two forms: for a lone row with plain parameters, for many with an array a column."""
+
+    one: str
+    many: str
+
 
 # LATERAL with a limit: one index probe a key, whatever the statistics said when the plan was made.
-_FIND = """
-SELECT q.biller_id, q.agreement_id, q.txn, p.receipt, p.account_id, a.number, p.amount_minor, p.currency,
-       p.service, p.state, p.received_at_us, p.network_at_us, p.attempts
+_FOUND = """
+p.receipt, p.account_id, a.number, p.amount_minor, p.currency, p.service, p.state, p.received_at_us,
+p.network_at_us, p.attempts
+"""
+_FIND = _Statement(
+    f"""
+SELECT p.biller_id, p.agreement_id, p.txn, {_FOUND}
+FROM payments p JOIN accounts a ON a.biller_id = p.biller_id AND a.account_id = p.account_id
+WHERE p.biller_id = %s AND p.agreement_id = %s AND p.txn = %s
+""",
+    f"""
+SELECT q.biller_id, q.agreement_id, q.txn, {_FOUND}
 FROM unnest(%s::text[], %s::text[], %s::text[]) AS q (biller_id, agreement_id, txn)
 CROSS JOIN LATERAL (
     SELECT * FROM payments WHERE biller_id = q.biller_id AND agreement_id = q.agreement_id AND txn = q.txn
@@ -59,49 +77,74 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL (
     SELECT number FROM accounts WHERE biller_id = p.biller_id AND account_id = p.account_id LIMIT 1
 ) a
-"""
-_VOIDS = """
+""",
+)
+_VOIDS = _Statement(
+    "SELECT * FROM voids WHERE biller_id = %s AND receipt = %s",
+    """
 SELECT v.* FROM unnest(%s::text[], %s::bigint[]) AS q (biller_id, receipt)
 CROSS JOIN LATERAL (SELECT * FROM voids WHERE biller_id = q.biller_id AND receipt = q.receipt LIMIT 1) v
-"""
-_LOCK = """
+""",
+)
+_LOCK = _Statement(
+    """
+SELECT biller_id, account_id, number, status, balance_minor FROM accounts
+WHERE biller_id = %s AND number = %s FOR NO KEY UPDATE
+""",
+    """
 SELECT a.biller_id, a.account_id, a.number, a.status, a.balance_minor
 FROM unnest(%s::text[], %s::text[]) AS q (biller_id, number)
 JOIN accounts a ON a.biller_id = q.biller_id AND a.number = q.number
 ORDER BY a.biller_id, a.account_id FOR NO KEY UPDATE OF a
-"""
-_CHARGES = """
-SELECT c.biller_id, c.account_id, c.charge_id, c.open_minor, c.due_on, c.service
-FROM unnest(%s::text[], %s::text[]) AS q (biller_id, number)
+""",
+)
+_OPEN = "c.biller_id, c.account_id, c.charge_id, c.open_minor, c.due_on, c.service"
+_CHARGES = _Statement(
+    f"""
+SELECT {_OPEN} FROM accounts a
+JOIN charges c ON c.biller_id = a.biller_id AND c.account_id = a.account_id AND c.open_minor > 0
+WHERE a.biller_id = %s AND a.number = %s
+""",
+    f"""
+SELECT {_OPEN} FROM unnest(%s::text[], %s::text[]) AS q (biller_id, number)
 JOIN accounts a ON a.biller_id = q.biller_id AND a.number = q.number
 JOIN charges c ON c.biller_id = a.biller_id AND c.account_id = a.account_id AND c.open_minor > 0
-"""
+""",
+)
 _CLOSED = "SELECT biller_id, closed_through FROM billers WHERE biller_id = ANY(%s::text[])"
 _IDS = "SELECT nextval('book_ids') FROM generate_series(1, %s)"
-_ATTEMPTS = """
-UPDATE payments p SET attempts = p.attempts + q.more
-FROM unnest(%s::text[], %s::text[], %s::text[], %s::integer[]) AS q (biller_id, agreement_id, txn, more)
-WHERE p.biller_id = q.biller_id AND p.agreement_id = q.agreement_id AND p.txn = q.txn
-"""
-_BALANCES = """
-UPDATE accounts a SET balance_minor = a.balance_minor + q.delta
-FROM unnest(%s::text[], %s::bigint[], %s::bigint[]) AS q (biller_id, account_id, delta)
-WHERE a.biller_id = q.biller_id AND a.account_id = q.account_id
-"""
-_OPEN_SUMS = """
-UPDATE charges c SET open_minor = c.open_minor + q.delta
-FROM unnest(%s::text[], %s::bigint[], %s::bigint[]) AS q (biller_id, charge_id, delta)
-WHERE c.biller_id = q.biller_id AND c.charge_id = q.charge_id
-"""
+
+
+def _update(table: str, column: str, key: tuple[tuple[str, str], ...], value: str) -> _Statement:
+    """Add to ``column`` of the rows with these keys; the parameters are the key's values, then the sum."""
+    names = [name for name, _ in key]
+    arrays = ", ".join(f"%s::{kind}[]" for _, kind in (*key, ("", value)))
+    # The sum is the last parameter in both forms: a row of values feeds the lone form as it stands.
+    lone_key = " AND ".join(f"t.{name} = q.{name}" for name in names)
+    marks = ", ".join(f"%s::{kind}" for _, kind in (*key, ("", value)))
+    listed = ", ".join((*names, "delta"))
+    change = f"UPDATE {table} t SET {column} = t.{column} + q.delta FROM"
+    return _Statement(
+        f"{change} (VALUES ({marks})) AS q ({listed}) WHERE {lone_key}",
+        f"{change} unnest({arrays}) AS q ({listed}) WHERE {lone_key}",
+    )
+
+
+_ATTEMPTS = _update(
+    "payments", "attempts", (("biller_id", "text"), ("agreement_id", "text"), ("txn", "text")), "integer"
+)
+_BALANCES = _update("accounts", "balance_minor", (("biller_id", "text"), ("account_id", "bigint")), "bigint")
+_OPEN_SUMS = _update("charges", "open_minor", (("biller_id", "text"), ("charge_id", "bigint")), "bigint")
+_VIEW_ONE = "SELECT status, balance_minor, name FROM accounts WHERE biller_id = %s AND number = %s"
 _VIEW = """
 SELECT a.biller_id, a.number, a.status, a.balance_minor, a.name
 FROM unnest(%s::text[], %s::text[]) AS q (biller_id, number)
 JOIN accounts a ON a.biller_id = q.biller_id AND a.number = q.number
 """
-_VIEW_ONE = "SELECT status, balance_minor, name FROM accounts WHERE biller_id = %s AND number = %s"
-_TABLES = ("payments", "transactions", "entries", "allocations", "outbox", "journal")
-_MANY = {name: unnest_insert(name) for name in _TABLES}
-_ONE = {name: single_insert(name) for name in _TABLES}
+_INSERTS = {
+    name: _Statement(single_insert(name), unnest_insert(name))
+    for name in ("payments", "transactions", "entries", "allocations", "outbox", "journal")
+}
 
 
 def _arrays(rows: Sequence[Row]) -> list[list[Any]]:
@@ -114,15 +157,16 @@ class PostgresPostingBook:
 
     def __init__(self, connection: psycopg.Connection) -> None:
         self._connection = connection
+        self.keys_asked = 0
 
     def situation(
         self, keys: Sequence[PaymentKey], accounts: Sequence[AccountKey], ids_count: int
     ) -> Situation:
         execute = self._connection.execute
-        account_arrays = _arrays(accounts)
-        found = execute(_FIND, _arrays(keys))
-        locked = execute(_LOCK, account_arrays)
-        charges = execute(_CHARGES, account_arrays)
+        self.keys_asked += len(keys)
+        found = self._each(_FIND, keys)
+        locked = self._each(_LOCK, accounts)
+        charges = self._each(_CHARGES, accounts)
         closed = execute(_CLOSED, [sorted({key.biller_id for key in keys})])
         fresh = execute(_IDS, [ids_count])
         situation = Situation({}, {}, {}, {}, [])
@@ -148,31 +192,30 @@ class PostgresPostingBook:
             if payment.state == VOIDED
         }
         if keys:
-            for row in self._connection.execute(_VOIDS, _arrays(list(keys))):
+            for row in self._each(_VOIDS, list(keys)):
                 void = VoidRow(*row)
                 situation.voids[keys[void.biller_id, void.receipt]] = void
 
     def write(self, plan: PostingPlan) -> None:
         """Only sends: a claim that another writer holds shows when the commit is waited for."""
-        self._change(_ATTEMPTS, plan.attempts)
-        self._insert("payments", plan.payments)
-        self._insert("transactions", plan.transactions)
-        self._insert("entries", plan.entries)
-        self._insert("allocations", plan.allocations)
-        self._change(_BALANCES, plan.balances)
-        self._change(_OPEN_SUMS, plan.open_sums)
-        self._insert("outbox", plan.outbox)
-        self._insert("journal", plan.journal)
+        self._send(_ATTEMPTS, plan.attempts)
+        self._send(_INSERTS["payments"], plan.payments)
+        self._send(_INSERTS["transactions"], plan.transactions)
+        self._send(_INSERTS["entries"], plan.entries)
+        self._send(_INSERTS["allocations"], plan.allocations)
+        self._send(_BALANCES, plan.balances)
+        self._send(_OPEN_SUMS, plan.open_sums)
+        self._send(_INSERTS["outbox"], plan.outbox)
+        self._send(_INSERTS["journal"], plan.journal)
 
-    def _insert(self, table: str, rows: Sequence[Row]) -> None:
+    def _each(self, statement: _Statement, rows: Sequence[Row]) -> psycopg.Cursor[Row]:
         if len(rows) == 1:
-            self._connection.execute(_ONE[table], rows[0])
-        elif rows:
-            self._connection.execute(_MANY[table], _arrays(rows))
+            return self._connection.execute(statement.one, rows[0])
+        return self._connection.execute(statement.many, _arrays(rows))
 
-    def _change(self, statement: str, rows: Sequence[Row]) -> None:
+    def _send(self, statement: _Statement, rows: Sequence[Row]) -> None:
         if rows:
-            self._connection.execute(statement, _arrays(rows))
+            self._each(statement, rows)
 
 
 class _OwnConnection:
@@ -183,7 +226,11 @@ class _OwnConnection:
         self._connection: psycopg.Connection | None = None
         self.guard = threading.Lock()
         self.standby_was_given_up = False
-        self._uses = 0
+        self._asked, self._replan_at = 0, _REPLAN_FIRST
+
+    def asked(self, rows: int) -> None:
+        """So many rows were asked about on this connection."""
+        self._asked += rows
 
     def get(self) -> psycopg.Connection:
         if self._connection is None or self._connection.closed:
@@ -200,9 +247,9 @@ class _OwnConnection:
                 options=_SESSION,
             )
             self._connection.add_notice_handler(self._notice)
-            self._uses = 0
-        self._uses += 1
-        if self._uses in _REPLAN_AT or self._uses % _REPLAN_EVERY == 0:
+            self._asked, self._replan_at = 0, _REPLAN_FIRST
+        if self._asked >= self._replan_at:
+            self._replan_at = min(self._asked * 4, self._asked + _REPLAN_EVERY)
             self._connection.execute("DISCARD PLANS")
         return self._connection
 
@@ -251,9 +298,11 @@ class PostgresPostings:
             self._own.standby_was_given_up = False
             with connection.pipeline():
                 connection.execute("BEGIN")
-                result = work(PostgresPostingBook(connection))
+                book = PostgresPostingBook(connection)
+                result = work(book)
                 connection.execute("COMMIT")
                 commit_sent = True
+            self._own.asked(book.keys_asked)
         except errors.UniqueViolation as error:
             self._roll_back()
             if error.diag.table_name != "payments":

@@ -156,8 +156,10 @@ payments = _table(
     UniqueConstraint("biller_id", "receipt", name="payments_receipt"),
     key=("biller_id", "agreement_id", "txn"),
 )
-Index("payments_account", payments.c.biller_id, payments.c.account_id)
-Index("payments_day", payments.c.biller_id, payments.c.agreement_id, payments.c.accounting_date)
+# These two do not begin like the primary key: without statistics PostgreSQL takes them for just as good a
+# way to one payment, and walks all payments of the agreement.
+Index("payments_account", payments.c.account_id, payments.c.biller_id)
+Index("payments_day", payments.c.accounting_date, payments.c.biller_id, payments.c.agreement_id)
 
 voids = _table(
     "voids",

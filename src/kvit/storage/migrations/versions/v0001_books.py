@@ -81,8 +81,8 @@ def _payments() -> None:
         sa.UniqueConstraint("biller_id", "receipt", name="payments_receipt"),
         key=("biller_id", "agreement_id", "txn"),
     )  # fmt: skip
-    op.create_index("payments_account", "payments", ["biller_id", "account_id"])
-    op.create_index("payments_day", "payments", ["biller_id", "agreement_id", "accounting_date"])
+    op.create_index("payments_account", "payments", ["account_id", "biller_id"])
+    op.create_index("payments_day", "payments", ["accounting_date", "biller_id", "agreement_id"])
     table(
         "voids", text("biller_id"), big("receipt"), big("transaction_id"), text("void_txn"),
         big("voided_at_us"), text("reason"), text("author"), key=("biller_id", "receipt"),
@@ -133,6 +133,4 @@ def _records() -> None:
 
 def partial_index(name: str, on: str, columns: list[str], where: str, *, unique: bool = False) -> None:
     condition = sa.text(where)
-    op.create_index(
-        name, on, columns, unique=unique, sqlite_where=condition, postgresql_where=condition
-    )
+    op.create_index(name, on, columns, unique=unique, sqlite_where=condition, postgresql_where=condition)

@@ -72,9 +72,7 @@ def _sqlite() -> None:
     for name, columns in FROZEN.items():
         frozen = ", ".join(columns)
         refuse = f"SELECT RAISE(ABORT, 'kvit: {name} is only added to'); END"
-        op.execute(
-            f"CREATE TRIGGER {name}_no_update BEFORE UPDATE OF {frozen} ON {name} BEGIN {refuse}"
-        )
+        op.execute(f"CREATE TRIGGER {name}_no_update BEFORE UPDATE OF {frozen} ON {name} BEGIN {refuse}")
         op.execute(f"CREATE TRIGGER {name}_no_delete BEFORE DELETE ON {name} BEGIN {refuse}")
     op.execute(
         "CREATE TRIGGER journal_sealed BEFORE UPDATE OF position, chain ON journal "
