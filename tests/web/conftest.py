@@ -39,7 +39,7 @@ def server(office: Office) -> Iterator[Serving]:
 
 @pytest.fixture(scope="session")
 def proxied(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    """Another installation, behind a proxy on this machine; its agents are in 192.0.2.0/24 and 2001:db8::/32."""
+    """Another installation, behind a proxy on this machine; its agents are elsewhere."""
     settings = (
         f"trusted_proxies = ['127.0.0.1', '10.0.0.0/8']\n[limits]\nconnections_max = {CONNECTIONS_MAX}\n"
     )
