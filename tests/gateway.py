@@ -31,7 +31,7 @@ from kvit.storage.corrections import SqlCorrections
 from kvit.storage.engine import Database, open_database
 from kvit.storage.posting_postgres import PostgresLookups, PostgresPostings
 from kvit.storage.posting_sqlite import SqliteLookups, SqlitePostings
-from tests.books_check import check_books
+from tests.books_check import _read, findings
 
 NOON = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
@@ -107,7 +107,8 @@ class Gateway:
 
     def findings(self, biller_id: str) -> list[str]:
         """What the books check says about one biller; nothing is what it should say."""
-        return [line for line in check_books(self.database) if line.startswith(biller_id + ":")]
+        with self.database.read() as connection:
+            return list(findings(_read(connection, biller_id)))
 
     def balance(self, biller_id: str, number: str) -> int:
         (balance_minor,) = (

@@ -1,0 +1,7 @@
+"""Proofs on books of each engine."""
+
+from __future__ import annotations
+
+from tests.services.conftest import gateway
+
+__all__ = ["gateway"]
