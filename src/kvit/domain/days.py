@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 #: A network's time stamp further away than this from ours is a broken clock, and its day is not used.
 NETWORK_BEHIND_DAYS_MAX = 31
@@ -16,7 +16,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 @lru_cache(maxsize=256)
 def zone(name: str) -> ZoneInfo:
     """Raises ``ZoneInfoNotFoundError`` for an unknown name."""
-    return ZoneInfo(name)
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError) as error:  # a folder of zones such as "Europe"; no name of a file at all
+        raise ZoneInfoNotFoundError(name) from error
 
 
 def to_us(instant: datetime) -> int:

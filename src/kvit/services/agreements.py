@@ -146,7 +146,7 @@ def _checked(spec: AgreementSpec, place: str, biller: Biller, catalogue: Catalog
     timezone = spec.timezone or biller.timezone
     try:
         days.zone(timezone)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # OSError: a folder of zones, "Europe"
+    except ZoneInfoNotFoundError as error:
         raise _wrong(f"{place}.timezone", f"there is no time zone {timezone}") from error
     if spec.valid_from and spec.valid_until and spec.valid_until < spec.valid_from:
         raise _wrong(f"{place}.valid_until", "is before valid_from")
