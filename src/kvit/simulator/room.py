@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from kvit.domain.messages import Post
@@ -17,7 +18,15 @@ from kvit.protocols.registry import PROTOCOLS
 from kvit.simulator import mischief, screen, views
 from kvit.simulator.agent import PAUSES_S, Agent, Exchange
 
-NumbersWorthTrying = Sequence[tuple[str, str]]
+
+class Label(NamedTuple):
+    """What the books say of a number: a key of the texts, and the sum (decimal text) that it speaks of."""
+
+    key: str
+    amount: str = ""
+
+
+NumbersWorthTrying = Sequence[tuple[str, str | Label]]
 
 #: No protocol has a longer client number (QIWI allows 200 characters).
 NUMBER_LENGTH_MAX = 200
@@ -47,7 +56,8 @@ class KioskAgreement:
 class KioskSettings:
     """``base_url``: where the biller's door is, or a callable where it is known only after the start.
 
-    ``numbers_worth_trying``: (number, label) pairs, or a callable that gives them at each page load.
+    ``numbers_worth_trying``: (number, label) pairs, or a callable that gives them at each page load; a label
+    is text as it stands, or a ``Label`` that is said in the reader's language.
     """
 
     base_url: str | Callable[[], str]

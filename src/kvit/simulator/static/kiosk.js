@@ -3,7 +3,7 @@
 import { ask } from "./api.js";
 import { setUpMischief } from "./mischief.js";
 import { plainAmount } from "./money.js";
-import { busyScreen, clientScreen, messageScreen, numberScreen, receiptScreen, sumScreen } from "./screens.js";
+import { busyScreen, clientScreen, messageScreen, noteStanding, numberScreen, receiptScreen, sumScreen } from "./screens.js";
 import { chooseLanguage, currentLanguage, loadTexts, suggestLanguage, t, translatePage } from "./texts.js";
 import { addToWire, renderWire } from "./wire.js";
 
@@ -148,6 +148,7 @@ async function check(number, next = "client") {
   room.refusal = reply;
   if (reply.step === "done") {
     Object.assign(room, { check: reply, sum: "", order: null });
+    noteStanding(reply);
     show(next);
   } else show(reply.step === "stop" ? "notfound" : "later");
 }
@@ -189,6 +190,7 @@ function settle(reply) {
     room.payment = reply;
     // The next payment needs an id of its own: that of the check made after this one.
     room.check = reply.remains?.step === "done" ? reply.remains : { ...room.check, txn: "" };
+    if (reply.remains) noteStanding(reply.remains);
   }
   show(reply.step === "done" ? "receipt" : "refused");
 }
@@ -257,7 +259,10 @@ const mischief = setUpMischief({
   seen: addToWire,
   debtChanged: (due) => {
     if (due === null) return;
-    if (room.check) room.check = { ...room.check, due };
+    if (room.check) {
+      room.check = { ...room.check, due };
+      noteStanding(room.check);
+    }
     if (name === "client" || name === "sum") show(name, { keepFocus: true });
   },
 });

@@ -61,6 +61,9 @@ export function numberScreen(room, go) {
   input.addEventListener("input", changed);
   const chips = [...CHIPS.content.querySelectorAll(".chip")].map((chip) => chip.cloneNode(true));
   for (const chip of chips) {
+    const label = chip.querySelector("span");
+    const { key, amount } = label.dataset;
+    if (key) label.textContent = t(key, { sum: amount && money(room, parseAmount(amount, room.agreement.exponent)) });
     chip.addEventListener("click", () => {
       input.value = chip.dataset.number;
       changed();
@@ -79,6 +82,15 @@ export function numberScreen(room, go) {
     chips.length > 0 && h("div", { class: "chips" }, h("h2", {}, t("number.try")), h("div", {}, chips)),
   );
   return { element, focus: input, type: input, enter: () => next.click() };
+}
+
+// What the biller has just said of a number goes to its chip; an advance it does not say.
+export function noteStanding({ number, due }) {
+  const label = CHIPS.content.querySelector(`.chip[data-number="${CSS.escape(number)}"] [data-key]`);
+  if (!label || due === null) return;
+  const owed = /[1-9]/.test(due);
+  if (owed) Object.assign(label.dataset, { key: "try.debt", amount: due });
+  else if (label.dataset.key === "try.debt") label.dataset.key = "try.no-debt";
 }
 
 export function busyScreen(text, hint = "", id = "") {
