@@ -1,4 +1,4 @@
-"""A file of agreements is right as a whole, or nothing of it counts; what is wrong is named with its place."""
+"""A file of agreements counts as a whole or not at all; what is wrong is named with its place."""
 
 from __future__ import annotations
 
@@ -197,7 +197,20 @@ def test_credentials_alone_are_a_lock() -> None:
         assert agreement.basic_password == "x"
 
 
-IDS = ("", "Qiwi", "qi wi", "qi/wi", "../qiwi", "qiwi.", "-qiwi", "q" * 41, "киви", "qiwi\\n", "qiwi%2f", "_q")
+IDS = (
+    "",
+    "Qiwi",
+    "qi wi",
+    "qi/wi",
+    "../qiwi",
+    "qiwi.",
+    "-qiwi",
+    "q" * 41,
+    "киви",
+    "qiwi\\n",
+    "qiwi%2f",
+    "_q",
+)
 
 
 @pytest.mark.parametrize("name", IDS)

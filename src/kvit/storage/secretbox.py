@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -67,8 +68,8 @@ def _read(path: Path) -> bytes:
 def _make(path: Path) -> None:
     """Whole or not at all: two commands may want it at the same moment."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{KEY_FILE}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    descriptor, name = tempfile.mkstemp(prefix=KEY_FILE, dir=path.parent)  # for its owner alone
+    draft = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(Fernet.generate_key() + b"\n")
