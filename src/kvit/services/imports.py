@@ -23,9 +23,6 @@ SLICE_ROWS_MIN = 20
 SLICE_ROWS_MAX = 5_000
 EXAMPLES_MAX = 5
 
-#: The tables that an import fills.
-FILLED = ("accounts", "charges", "transactions", "entries", "adjustments", "allocations")
-
 
 class LineError(NamedTuple):
     """Why a row cannot be taken. ``column`` is one of our fields' names, ``""`` for the whole row."""
@@ -172,7 +169,7 @@ def run(office: Office, job: Job, file: File) -> Outcome:
     summary = _summary(job, tally)
     finished_at_us = days.to_us(office.clock.now())
     office.store.write(lambda book: book.finish_import(import_id, summary, finished_at_us))
-    office.store.renew_statistics(FILLED)
+    office.store.renew_statistics()
     return Outcome(import_id, resumed, tally)
 
 

@@ -6,7 +6,7 @@ A slice of an import is one write transaction over some accounts: what the books
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -188,9 +188,9 @@ class ReceivablesStore(Protocol):
         ...
 
     def rest(self) -> None:
-        """Leave the database to writers that are waiting."""
+        """Between two writes: leave the database to those who wait, and let it look at what has grown."""
         ...
 
-    def renew_statistics(self, tables: Sequence[str]) -> None:
-        """Let the database look at tables that have grown, so that it plans its queries anew."""
+    def renew_statistics(self) -> None:
+        """After the last write: let the database look at the tables, so that it plans its queries anew."""
         ...

@@ -25,12 +25,22 @@ T = TypeVar("T")
 #: more often, so whoever waits gets in.
 REST_S = 0.105
 
-#: Every statement here finds its rows by keys. A plan made while a table was empty must not be kept while
-#: the import fills it, and statistics come only afterwards.
+#: Every statement here finds its rows by keys. A plan made while a table was small must not be kept.
 _PLANNING = (
     "SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL jit = off; SET LOCAL enable_seqscan = off; "
     "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
 )
+_PLANNED = (
+    "accounts", "charges", "adjustments", "payments", "allocations", "transactions", "entries",
+)  # fmt: skip
+#: Without statistics the planner thinks that a biller has a few rows, and may walk them all for one key.
+#: Autovacuum would look at a new table after a minute; an import has filled it by then.
+_GROWN = text(
+    "SELECT relname FROM pg_class "
+    "WHERE relname = ANY(:tables) AND relnamespace = current_schema()::regnamespace "
+    "AND pg_relation_size(oid) / current_setting('block_size')::bigint > 2 * relpages + :pages"
+)
+_GROWN_PAGES = 4
 
 _ACCOUNT_KEY = ("biller_id", "account_id")
 _ACCOUNT_COLUMNS = ("status", "name", "address", "phone", "email", "attributes")
@@ -151,11 +161,18 @@ class SqlReceivables:
         raise fault
 
     def rest(self) -> None:
+        """SQLite has one writer, so others are let in; PostgreSQL looks again at tables that have grown."""
         if not self._database.is_postgres:
             time.sleep(REST_S)
+            return
+        with self._database.read() as connection:
+            grown = (
+                connection.execute(_GROWN, {"tables": list(_PLANNED), "pages": _GROWN_PAGES}).scalars().all()
+            )
+        self.renew_statistics(grown)
 
-    def renew_statistics(self, tables: Sequence[str]) -> None:
-        """On PostgreSQL only: SQLite's queries here need no statistics, and it would stop its writers."""
+    def renew_statistics(self, tables: Sequence[str] = _PLANNED) -> None:
+        """On PostgreSQL only: SQLite's queries here name their indexes, and it would stop its writers."""
         if not self._database.is_postgres:
             return
         for table in tables:
