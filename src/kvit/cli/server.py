@@ -163,6 +163,7 @@ def run(options: ServeOptions) -> None:
         limit_concurrency=limits.connections_max,
         timeout_keep_alive=int(limits.keep_alive_s),
         timeout_graceful_shutdown=int(limits.shutdown_s),
+        timeout_worker_healthcheck=30,  # a worker that has to start on a busy machine is not hung
         backlog=1024,
     )
 
