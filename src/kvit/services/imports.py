@@ -46,16 +46,15 @@ class Example(NamedTuple):
 class Tally:
     """What an import did, or would do.
 
-    ``unchanged`` rows were in the books already. ``repeated`` rows state an earlier row of the file once
-    more. ``added_minor`` is by how much clients owe more now (less, where below zero), ``settled_minor``
-    how much of the charges was settled at once by what clients had paid in advance.
+    ``unchanged`` rows were in the books already. ``added_minor`` is by how much clients owe more now
+    (less, where below zero), ``settled_minor`` how much of it was settled at once by what they had paid in
+    advance.
     """
 
     new: int = 0
     changed: int = 0
     adjusted: int = 0
     unchanged: int = 0
-    repeated: int = 0
     added_minor: int = 0
     settled_minor: int = 0
     due_differs: int = 0
@@ -79,7 +78,7 @@ class Tally:
 
 
 COUNTS = (
-    "new", "changed", "adjusted", "unchanged", "repeated", "added_minor", "settled_minor", "due_differs",
+    "new", "changed", "adjusted", "unchanged", "added_minor", "settled_minor", "due_differs",
 )  # fmt: skip
 
 
@@ -109,6 +108,21 @@ class Job(Protocol):
     @property
     def sizes(self) -> Sequence[int]:
         """How many rows the file has about each account, in the order of the accounts."""
+        ...
+
+    @property
+    def errors(self) -> Sequence[LineError]:
+        """What is wrong with the file; it must not be imported while there is anything."""
+        ...
+
+    @property
+    def repeated(self) -> int:
+        """How many rows state an earlier row of the file once more."""
+        ...
+
+    @property
+    def total_minor(self) -> int:
+        """The sum of all amounts."""
         ...
 
     def slice(self, book: ReceivablesBook, start: int, stop: int, act: Act) -> Tally:
