@@ -89,5 +89,5 @@ def _money(report: JsonObject) -> str:
     text += f" clients{' would' if report['dry_run'] else ''} owe"
     text += f" {format_amount(abs(added_minor), exponent)} {currency} {more}"
     if settled_minor:
-        text += f", and {format_amount(settled_minor, exponent)} {currency} paid in advance settled charges at once"
+        text += f", and {format_amount(settled_minor, exponent)} {currency} paid in advance settled charges"
     return text + "."

@@ -17,7 +17,7 @@ from kvit.services.ports import Clock
 from kvit.services.receivables_ports import RUNNING, ImportRow, ReceivablesBook, ReceivablesStore
 
 #: A slice should keep other writers out for about so long; its size follows what the last one took.
-SLICE_S = 0.15
+SLICE_S = 0.12
 SLICE_ROWS_FIRST = 200
 SLICE_ROWS_MIN = 20
 SLICE_ROWS_MAX = 5_000
@@ -200,7 +200,7 @@ def _slices(office: Office, job: Job) -> Iterator[tuple[int, int]]:
         start, done = stop, done + rows
         office.progress(done)
         fitting = rows * SLICE_S / max(office.store.held_s, 0.001)
-        rows_aim = int(min(max(fitting, SLICE_ROWS_MIN), 2 * rows_aim, SLICE_ROWS_MAX))
+        rows_aim = int(min(max(fitting, SLICE_ROWS_MIN), 1.5 * rows_aim, SLICE_ROWS_MAX))
 
 
 def _begin(book: ReceivablesBook, office: Office, job: Job, file: File) -> tuple[int, bool]:

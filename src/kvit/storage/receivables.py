@@ -127,16 +127,19 @@ class SqlReceivables:
         self._database = database
         self._biller_id = biller_id
         self._held_s = 0.0
+        self._spare: sqlite.Connection | None = None
 
     @contextmanager
     def at_work(self) -> Iterator[SqlReceivables]:
-        """For many calls: while one connection stays open, SQLite does not write its log back after each."""
-        connection = None if self._database.is_postgres else sqlite.connect(self._database.path)
+        """For many calls: on SQLite a spare connection keeps the log, and writes it back in the rests."""
+        if not self._database.is_postgres:
+            self._spare = sqlite.connect(self._database.path)
         try:
             yield self
         finally:
-            if connection is not None:
-                connection.close()
+            spare, self._spare = self._spare, None
+            if spare is not None:
+                spare.close()
 
     @property
     def held_s(self) -> float:
@@ -163,7 +166,10 @@ class SqlReceivables:
     def rest(self) -> None:
         """SQLite has one writer, so others are let in; PostgreSQL looks again at tables that have grown."""
         if not self._database.is_postgres:
-            time.sleep(REST_S)
+            began = time.monotonic()
+            if self._spare is not None:
+                self._spare.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            time.sleep(max(0.0, REST_S - (time.monotonic() - began)))
             return
         with self._database.read() as connection:
             grown = (
@@ -186,6 +192,9 @@ class SqlReceivables:
                 began = time.monotonic()
                 if self._database.is_postgres:
                     connection.execute(text(_PLANNING))
+                elif self._spare is not None:
+                    # The log is written back in the rests, not by a commit that others wait for.
+                    connection.execute(text("PRAGMA wal_autocheckpoint = 0"))
                 return work(SqlReceivablesBook(connection, self._biller_id))
         finally:
             self._held_s = time.monotonic() - began
