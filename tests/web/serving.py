@@ -240,6 +240,21 @@ def read_all(peer: socket.socket, silence_s: float = 1.0) -> bytes:
         peer.settimeout(silence_s)
 
 
+def read_answer(peer: socket.socket) -> Answer | None:
+    """One whole response of a kept connection; ``None`` where it ends before its first byte."""
+    received = b""
+    while True:
+        head, end, body = received.partition(b"\r\n\r\n")
+        length = re.search(rb"content-length: ([0-9]+)", head)
+        if end and length is not None and len(body) == int(length[1]):
+            return Answer.of(received)
+        piece = peer.recv(65_536)
+        if not piece:
+            assert not received, f"an answer was broken off: {received!r}"
+            return None
+        received += piece
+
+
 def marks_in(text: str) -> list[str]:
     """Which of the values that no log may hold stand there."""
     token = BASIC.split()[2].decode()
