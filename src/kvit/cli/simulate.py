@@ -6,8 +6,9 @@ import sys
 from typing import TYPE_CHECKING
 
 import typer
+from rich.text import Text
 
-from kvit.cli.shared import BILLER, JSON, choose_biller, guarded, house, say
+from kvit.cli.shared import BILLER, JSON, choose_biller, console, guarded, house
 from kvit.domain.errors import NotAllowed, NotFound, SettingsError
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ _AGREEMENT = typer.Option("", "--agreement", help="Which agreement, where severa
 
 #: Exit codes: a final no (or a broken promise), and no final answer yet.
 REFUSED, STILL_OPEN = 1, 4
+
+#: A step's title, what the network sent, what it was answered.
+_STYLES = {"[": "bold", ">": "cyan", "<": ""}
 
 
 def register(app: typer.Typer) -> None:
@@ -122,12 +126,14 @@ def _in_test_mode(agreement: Agreement) -> Agreement:
 def _tell(exchanges: list[Exchange], network: Network, *, as_json: bool) -> None:
     from kvit.simulator import shell
 
-    text = shell.as_json(exchanges, network) if as_json else shell.as_text(exchanges, network)
-    if as_json:
-        sys.stdout.write(text + "\n")
-    else:
-        say(text)
     code = _exit_code(exchanges)
+    if as_json:
+        sys.stdout.write(shell.as_json(exchanges, network) + "\n")
+    else:
+        *wire, conclusion = shell.as_text(exchanges, network).splitlines()
+        for line in wire:
+            console.print(Text(line, _STYLES.get(line[:1], "")), soft_wrap=True)
+        console.print(Text(conclusion, "bold " + ("green" if code == 0 else "red")), soft_wrap=True)
     if code:
         raise typer.Exit(code)
 

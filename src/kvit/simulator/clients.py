@@ -28,9 +28,9 @@ UNKNOWN = "1234566"
 QIWI, IBOX = "qiwi", "ibox"
 
 #: How many of a hundred clients have which habit.
-_HABITS = {"prompt": 34, "rounds": 9, "seldom": 40, "part": 6, "ahead": 5, "stopped": 3, "never": 3}
+_HABITS = {"prompt": 30, "rounds": 8, "seldom": 46, "part": 5, "ahead": 5, "stopped": 3, "never": 3}
 #: Who uses what, and how many of a hundred do.
-_SERVICES = {(COLD,): 70, (COLD, SEWERAGE): 24, (COLD, HOT, SEWERAGE): 6}
+_SERVICES = {(COLD,): 74, (COLD, SEWERAGE): 21, (COLD, HOT, SEWERAGE): 5}
 
 
 class Story(NamedTuple):

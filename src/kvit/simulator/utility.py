@@ -85,8 +85,8 @@ class _Town:
     def __init__(self, seed: int, accounts_count: int, months_count: int) -> None:
         self._seed = seed
         # One source of chance for each matter, so that a change in one leaves the others alone.
-        self._bills, self._habits, self._times = (
-            self._chance(about) for about in ("bills", "habits", "times")
+        self._bills, self._stories, self._habits, self._times = (
+            self._chance(about) for about in ("bills", "stories", "habits", "times")
         )
         self._last = months_count - 1
         # Each network numbers its payments in a series of its own.
@@ -113,7 +113,8 @@ class _Town:
             if index >= client.leaves:
                 continue
             document = f"{period}/{client.number}"
-            for service, amount_minor in bill(client, index, self._bills):
+            random = self._stories if client.is_story else self._bills
+            for service, amount_minor in bill(client, index, random):
                 client.due_minor += amount_minor
                 line = len(rows) + 2
                 rows.append(ChargeRow(line, client.number, service, period, amount_minor, due, document))
