@@ -57,6 +57,8 @@ class GuardedProtocol(HttpToolsProtocol):
         # Since when we wait for the rest of a head or of a body; None while the request is complete.
         self._head_since_s: float | None = None
         self._body_since_s: float | None = None
+        # Since when the client takes nothing of what we have to say.
+        self._stuck_since_s: float | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -114,6 +116,14 @@ class GuardedProtocol(HttpToolsProtocol):
         self._body_since_s = None
         super().on_message_complete()
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stuck_since_s = self.loop.time()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stuck_since_s = None
+
     def on_response_complete(self) -> None:
         is_last = not self.pipeline
         super().on_response_complete()
@@ -132,7 +142,9 @@ class GuardedProtocol(HttpToolsProtocol):
         self._refuse(self._refusal)
 
     def overdue(self, now_s: float) -> bool:
-        """Has the client taken too long for what it is sending?"""
+        """Has the client taken too long for what it is sending, or for taking what we send?"""
+        if self._stuck_since_s is not None:
+            return now_s - self._stuck_since_s > self.limits.body_timeout_s
         if self._owes_answers():
             return False
         if self._head_since_s is not None:
@@ -142,8 +154,10 @@ class GuardedProtocol(HttpToolsProtocol):
         return False
 
     def end_overdue(self) -> None:
-        """Say why, unless nothing was asked: then just hang up."""
-        if self._head_begun or self._body_since_s is not None:
+        """Say why, unless nothing was asked or nothing is heard: then just hang up."""
+        if self._stuck_since_s is not None:
+            self.transport.abort()
+        elif self._head_begun or self._body_since_s is not None:
             self._refuse(408)
         else:
             self.transport.close()
