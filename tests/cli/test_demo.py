@@ -173,6 +173,15 @@ def test_the_installation_in_the_environment_is_left_alone(demo: Demo, tmp_path:
     assert not real.exists()
 
 
+def test_a_folder_that_cannot_be_is_a_clear_error(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    done = Demo(tmp_path / "kvit-demo").run("demo", "--data", str(file), "--seed-only")
+    assert done.returncode == 2
+    assert "--data" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_people_read_where_to_go_and_what_to_try(demo: Demo) -> None:
     done = demo.seed()
     assert done.returncode == 0
@@ -181,7 +190,9 @@ def test_people_read_where_to_go_and_what_to_try(demo: Demo) -> None:
         assert one["name"] in done.stdout
     assert f"export KVIT_DATA={os.path.relpath(demo.folder, demo.folder.parent)}" in done.stdout
     assert BILLER.name in done.stdout
+    assert "unset" not in done.stdout
     assert done.stderr == ""
+    assert "unset KVIT_DATABASE" in demo.seed(KVIT_DATABASE="postgresql://localhost/real").stdout
 
 
 # --- the server -----------------------------------------------------------------------------------------

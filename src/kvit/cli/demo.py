@@ -48,7 +48,7 @@ def demo(
 ) -> None:
     """Try kvit: a water utility with 2,000 clients, 14 months of payments, and a kiosk to pay at."""
     began_s = time.monotonic()
-    _turn_to(data)
+    others = _turn_to(data)
     from kvit.cli.demo_books import are_made, make, remove
     from kvit.cli.demo_page import Page
     from kvit.config import load_settings
@@ -65,7 +65,7 @@ def demo(
                 with _progress(quiet=json_output) as progress:
                     make(data, progress)
             migrate.upgrade(house.database)
-            page = Page(house, data, began_s, fresh=fresh, as_json=json_output)
+            page = Page(house, data, began_s, fresh=fresh, as_json=json_output, others=others)
             if seed_only:
                 page.show(None)
                 return
@@ -84,11 +84,18 @@ def kiosk_routers(house: House, options: ServeOptions) -> list[Router]:
     return routers(house, options)
 
 
-def _turn_to(folder: Path) -> None:
-    """The demo has an installation of its own, whichever one the environment speaks of."""
-    for variable in ("KVIT_DATABASE", "KVIT_CONFIG"):
-        os.environ.pop(variable, None)
+def _turn_to(folder: Path) -> list[str]:
+    """The demo has an installation of its own, whichever one the environment speaks of.
+
+    Returns the variables that named others. Raises ``SettingsError`` where there can be no folder.
+    """
+    others = [name for name in ("KVIT_DATABASE", "KVIT_CONFIG") if os.environ.pop(name, "")]
     os.environ["KVIT_DATA"] = str(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"--data: {folder} cannot be a folder: {error.strerror or error}") from error
+    return others
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import shlex
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +30,27 @@ _USUAL_URL = "http://127.0.0.1:8080"
 
 
 class Page:
-    """``began_s``: when the command was started; ``fresh``: the books were made just now."""
+    """``began_s``: when the command was started; ``fresh``: the books were made just now.
 
-    def __init__(self, house: House, folder: Path, began_s: float, *, fresh: bool, as_json: bool) -> None:
+    ``others``: the environment's variables that name other books.
+    """
+
+    def __init__(
+        self,
+        house: House,
+        folder: Path,
+        began_s: float,
+        *,
+        fresh: bool,
+        as_json: bool,
+        others: Sequence[str] = (),
+    ) -> None:
         self._house = house
         self._folder = folder
         self._began_s = began_s
         self._fresh = fresh
         self._as_json = as_json
+        self._others = others
 
     def show(self, options: ServeOptions | None) -> None:
         """Print it; ``None``: there is no server."""
@@ -45,7 +59,7 @@ class Page:
         if self._as_json:
             print_json(report)
         else:
-            _print(report, self._folder)
+            _print(report, self._folder, self._others)
 
     def _report(self, seconds: float, options: ServeOptions | None) -> dict[str, Any]:
         with self._house.database.read() as connection:
@@ -93,7 +107,7 @@ def _number(number: str, standing: Standing | None, story: str, biller: Biller) 
     }
 
 
-def _print(report: dict[str, Any], folder: Path) -> None:
+def _print(report: dict[str, Any], folder: Path, others: Sequence[str]) -> None:
     done = "made" if report["fresh"] else "opened"
     head = Text.assemble(
         ("kvit demo", "bold"), "  ", report["biller"], (f"  {done} in {report['seconds']} s", "dim")
@@ -107,7 +121,7 @@ def _print(report: dict[str, Any], folder: Path) -> None:
     console.print(Padding(_numbers(report["numbers"]), (0, 0, 0, 2)))
     console.print()
     console.print(Text("From the shell", "bold"))
-    console.print(Padding(_commands(report, folder), (0, 0, 0, 2)))
+    console.print(Padding(_commands(report, folder, others), (0, 0, 0, 2)))
     console.print()
     if report["url"]:
         console.print(Text("Ctrl+C stops the demo; what you did is kept until --reset.", "dim"))
@@ -149,10 +163,12 @@ def _standing(one: dict[str, Any]) -> Text:
     return Text("owes nothing") + Text(": a payment is an advance", "dim")
 
 
-def _commands(report: dict[str, Any], folder: Path) -> Table:
+def _commands(report: dict[str, Any], folder: Path, others: Sequence[str]) -> Table:
     kvit, number = _command_name(), report["numbers"][0]["number"]
     at = "" if report["url"] in ("", _USUAL_URL) else f" --url {report['url']}"
     table = Table.grid(padding=(0, 2))
+    if others:
+        table.add_row(f"unset {' '.join(others)}", Text("other books", "dim"))
     table.add_row(f"export KVIT_DATA={shlex.quote(os.path.relpath(folder))}", Text("for what follows", "dim"))
     for command, about in (
         (f"account show {number}", "owed and paid"),
