@@ -5,11 +5,13 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import resource
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -19,22 +21,14 @@ from kvit.config import load_settings
 from kvit.domain import days
 from kvit.domain.errors import NotAllowed
 from kvit.domain.model import Biller
-from kvit.main import (
-    House,
-    ServeOptions,
-    Server,
-    check_options,
-    load_agreements,
-    make_clock,
-    open_house,
-    wire_limits,
-)
+from kvit.main import House, ServeOptions, check_options, load_agreements, make_clock, open_house
 from kvit.services.billers import DEFAULT_CURRENCY, DEFAULT_TIMEZONE, make_biller
 from kvit.storage import migrate
 from kvit.storage.billers import SqlBillerBook
 from kvit.storage.secretbox import open_box
-from kvit.web.app import App
-from kvit.web.wire import GuardedProtocol
+
+if TYPE_CHECKING:
+    from kvit.web.app import App
 
 #: How the serving process (or each of several) is told what to do.
 _OPTIONS = "KVIT_SERVE_OPTIONS"
@@ -142,8 +136,11 @@ def run(options: ServeOptions) -> None:
     """Serve until told to stop."""
     import uvicorn
 
+    from kvit.web.wire import GuardedProtocol
+
     logs.configure()
     signal.signal(signal.SIGTERM, _leave)
+    _allow_files(2 * load_settings().limits.connections_max)
     limits = load_settings().limits
     os.environ[_OPTIONS] = json.dumps({name: getattr(options, name) for name in options.__dataclass_fields__})
     uvicorn.run(
@@ -168,6 +165,14 @@ def run(options: ServeOptions) -> None:
     )
 
 
+def _allow_files(count: int) -> None:
+    """Connections are files, and many systems allow 1,024 of them unless they are asked for more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
 def _leave(_number: int, _frame: object) -> None:
     """A stop that was asked for is no failure. (uvicorn raises its signal again when all are answered.)"""
     raise SystemExit(0)
@@ -176,6 +181,9 @@ def _leave(_number: int, _frame: object) -> None:
 def application() -> App:
     """One serving process's application; also what each of several workers calls."""
     logs.configure()
+    from kvit.main.server import Server, wire_limits
+    from kvit.web.wire import GuardedProtocol
+
     options = ServeOptions(**json.loads(os.environ[_OPTIONS]))
     opened = open_house(clock=make_clock(options))
     GuardedProtocol.limits = wire_limits(opened.settings)

@@ -1,4 +1,4 @@
-"""The only place that wires: settings, database, services, lanes, doors."""
+"""One serving process: the doors, the lanes behind them, and what runs beside them."""
 
 from __future__ import annotations
 
@@ -8,24 +8,18 @@ import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from types import MappingProxyType
 
 from litestar import Router
 
-from kvit.config import Settings, load_settings
+from kvit.config import Settings
 from kvit.domain.errors import KvitError, SettingsError
 from kvit.domain.model import Agreement
 from kvit.lanes.desk import Lookups, Postings, ReadDesk, UnavailableDesk, WriteDesk
 from kvit.lanes.lane import Lane, LaneLimits
-from kvit.protocols.base import Terms, dialect_problems
+from kvit.main import House, ServeOptions, check_options, make_terms
 from kvit.protocols.registry import PROTOCOLS
-from kvit.services.ports import Clock
 from kvit.storage import agreements as agreement_storage
-from kvit.storage import migrate
 from kvit.storage.corrections import SqlCorrections
-from kvit.storage.engine import Database, open_database
 from kvit.storage.posting_postgres import PostgresLookups, PostgresPostings
 from kvit.storage.posting_sqlite import SqliteLookups, SqlitePostings
 from kvit.storage.sealing import seal_all
@@ -44,127 +38,6 @@ _READY_S = 10.0
 #: How often the journal is sealed, and how many records at a time.
 _SEAL_S = 1.0
 _SEAL_MAX = 2000
-
-
-class SystemClock:
-    """The machine's own clock."""
-
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-
-class ShiftedClock:
-    """A clock that was set to ``start`` and goes on from there: for trials with agreements in test mode."""
-
-    def __init__(self, start: datetime) -> None:
-        self._shift: timedelta = start - datetime.now(UTC)
-
-    def now(self) -> datetime:
-        return datetime.now(UTC) + self._shift
-
-
-@dataclass(slots=True)
-class House:
-    """What every command and the server stand on."""
-
-    settings: Settings
-    database: Database
-    clock: Clock
-
-    def close(self) -> None:
-        self.database.close()
-
-
-def open_house(
-    settings: Settings | None = None, *, clock: Clock | None = None, checked: bool = True
-) -> House:
-    """Open the database that the settings name. ``checked``: it must be at this version's schema."""
-    settings = settings or load_settings()
-    database = open_database(settings.database_url)
-    if checked:
-        migrate.check(database)
-    return House(settings, database, clock or SystemClock())
-
-
-class RegistryCatalogue:
-    """The list of protocols, as the services ask about it."""
-
-    def names(self) -> list[str]:
-        return sorted(PROTOCOLS)
-
-    def dialect_problems(self, protocol: str, dialect: Mapping[str, str]) -> Mapping[str, str]:
-        return dialect_problems(PROTOCOLS[protocol].dialect, dialect)
-
-    def is_free_text(self, protocol: str, switch: str) -> bool:
-        return not PROTOCOLS[protocol].dialect[switch].choices
-
-
-def make_terms(agreement: Agreement) -> Terms:
-    """An agreement as its adapter sees it, every switch of the dialect filled in."""
-    switches = PROTOCOLS[agreement.protocol].dialect
-    defaults = {name: switch.default for name, switch in switches.items()}
-    return Terms(
-        agreement_id=agreement.agreement_id,
-        currency=agreement.currency,
-        exponent=agreement.exponent,
-        basic_login=agreement.basic_login,
-        basic_password=agreement.basic_password,
-        dialect=MappingProxyType(defaults | dict(agreement.dialect)),
-    )
-
-
-def load_agreements(house: House) -> list[Agreement]:
-    """Every agreement of the installation, secrets opened."""
-    box = open_box(house.settings.data_folder)
-    with house.database.read() as connection:
-        return agreement_storage.load(connection, box)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServeOptions:
-    """How one server is to run. ``test_clock`` is ISO text; ``kiosk`` loads the simulator."""
-
-    host: str = "127.0.0.1"
-    port: int = 8080
-    workers: int = 1
-    test_fault: str = ""
-    test_clock: str = ""
-    kiosk: bool = False
-    quiet: bool = False
-
-
-def check_options(house: House, agreements: Sequence[Agreement], options: ServeOptions) -> None:
-    """Raises ``SettingsError`` for what would be dangerous on a server that takes real money."""
-    live = [agreement.agreement_id for agreement in agreements if not agreement.is_test]
-    trials = {
-        "--test-fault": options.test_fault,
-        "--test-clock": options.test_clock,
-        "--kiosk": options.kiosk,
-    }
-    for name, value in trials.items():
-        if value and live:
-            raise SettingsError(
-                f"{name} works only while every agreement is in test mode; live: {', '.join(live)}"
-            )
-    if options.test_fault not in ("", "ledger-unavailable"):
-        raise SettingsError(
-            f"--test-fault: there is no fault {options.test_fault}; known: ledger-unavailable"
-        )
-    if options.workers < 1:
-        raise SettingsError("--workers: at least one")
-    if options.workers > 1 and not house.database.is_postgres:
-        raise SettingsError("--workers: an SQLite file has one serving process; use PostgreSQL for several")
-    make_clock(options)
-
-
-def make_clock(options: ServeOptions) -> Clock:
-    if not options.test_clock:
-        return SystemClock()
-    try:
-        start = datetime.fromisoformat(options.test_clock)
-    except ValueError as error:
-        raise SettingsError("--test-clock: write an instant like 2026-11-23T10:00:00+03:00") from error
-    return ShiftedClock(start if start.tzinfo else start.replace(tzinfo=UTC))
 
 
 def wire_limits(settings: Settings) -> WireLimits:

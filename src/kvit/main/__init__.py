@@ -1,0 +1,143 @@
+"""The only place that wires. Here: what every command stands on; ``server``: the doors and lanes.
+
+What a server needs is kept apart, so that a command that needs none starts quickly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+
+from kvit.config import Settings, load_settings
+from kvit.domain.errors import SettingsError
+from kvit.domain.model import Agreement
+from kvit.protocols.base import Terms, dialect_problems
+from kvit.protocols.registry import PROTOCOLS
+from kvit.services.ports import Clock
+from kvit.storage import agreements as agreement_storage
+from kvit.storage import migrate
+from kvit.storage.engine import Database, open_database
+from kvit.storage.secretbox import open_box
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class ShiftedClock:
+    """A clock that was set to ``start`` and goes on from there: for trials with agreements in test mode."""
+
+    def __init__(self, start: datetime) -> None:
+        self._shift: timedelta = start - datetime.now(UTC)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self._shift
+
+
+@dataclass(slots=True)
+class House:
+    """What every command and the server stand on."""
+
+    settings: Settings
+    database: Database
+    clock: Clock
+
+    def close(self) -> None:
+        self.database.close()
+
+
+def open_house(
+    settings: Settings | None = None, *, clock: Clock | None = None, checked: bool = True
+) -> House:
+    """Open the database that the settings name. ``checked``: it must be at this version's schema."""
+    settings = settings or load_settings()
+    database = open_database(settings.database_url)
+    if checked:
+        migrate.check(database)
+    return House(settings, database, clock or SystemClock())
+
+
+class RegistryCatalogue:
+    """The list of protocols, as the services ask about it."""
+
+    def names(self) -> list[str]:
+        return sorted(PROTOCOLS)
+
+    def dialect_problems(self, protocol: str, dialect: Mapping[str, str]) -> Mapping[str, str]:
+        return dialect_problems(PROTOCOLS[protocol].dialect, dialect)
+
+    def is_free_text(self, protocol: str, switch: str) -> bool:
+        return not PROTOCOLS[protocol].dialect[switch].choices
+
+
+def make_terms(agreement: Agreement) -> Terms:
+    """An agreement as its adapter sees it, every switch of the dialect filled in."""
+    switches = PROTOCOLS[agreement.protocol].dialect
+    defaults = {name: switch.default for name, switch in switches.items()}
+    return Terms(
+        agreement_id=agreement.agreement_id,
+        currency=agreement.currency,
+        exponent=agreement.exponent,
+        basic_login=agreement.basic_login,
+        basic_password=agreement.basic_password,
+        dialect=MappingProxyType(defaults | dict(agreement.dialect)),
+    )
+
+
+def load_agreements(house: House) -> list[Agreement]:
+    """Every agreement of the installation, secrets opened."""
+    box = open_box(house.settings.data_folder)
+    with house.database.read() as connection:
+        return agreement_storage.load(connection, box)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeOptions:
+    """How one server is to run. ``test_clock`` is ISO text; ``kiosk`` loads the simulator."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    workers: int = 1
+    test_fault: str = ""
+    test_clock: str = ""
+    kiosk: bool = False
+    quiet: bool = False
+
+
+def check_options(house: House, agreements: Sequence[Agreement], options: ServeOptions) -> None:
+    """Raises ``SettingsError`` for what would be dangerous on a server that takes real money."""
+    live = [agreement.agreement_id for agreement in agreements if not agreement.is_test]
+    trials = {
+        "--test-fault": options.test_fault,
+        "--test-clock": options.test_clock,
+        "--kiosk": options.kiosk,
+    }
+    for name, value in trials.items():
+        if value and live:
+            raise SettingsError(
+                f"{name} works only while every agreement is in test mode; live: {', '.join(live)}"
+            )
+    if options.test_fault not in ("", "ledger-unavailable"):
+        raise SettingsError(
+            f"--test-fault: there is no fault {options.test_fault}; known: ledger-unavailable"
+        )
+    if options.workers < 1:
+        raise SettingsError("--workers: at least one")
+    if options.workers > 1 and not house.database.is_postgres:
+        raise SettingsError("--workers: an SQLite file has one serving process; use PostgreSQL for several")
+    make_clock(options)
+
+
+def make_clock(options: ServeOptions) -> Clock:
+    if not options.test_clock:
+        return SystemClock()
+    try:
+        start = datetime.fromisoformat(options.test_clock)
+    except ValueError as error:
+        raise SettingsError("--test-clock: write an instant like 2026-11-23T10:00:00+03:00") from error
+    return ShiftedClock(start if start.tzinfo else start.replace(tzinfo=UTC))
