@@ -17,7 +17,7 @@ from kvit.services.ports import Clock
 from kvit.services.receivables_ports import RUNNING, ImportRow, ReceivablesBook, ReceivablesStore
 
 #: A slice should keep other writers out for about so long; its size follows what the last one took.
-SLICE_S = 0.12
+SLICE_S = 0.1
 SLICE_ROWS_FIRST = 200
 SLICE_ROWS_MIN = 20
 SLICE_ROWS_MAX = 5_000
