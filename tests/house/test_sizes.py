@@ -44,11 +44,9 @@ def parameter_count(function: Function) -> int:
 
 
 def is_command(path: Path, function: Function) -> bool:
-    """Whether the command line calls it: decorated with ``@….command(…)`` or ``@….callback(…)``."""
-    if not path.is_relative_to(COMMANDS):
-        return False
-    calls = (decorator.func for decorator in function.decorator_list if isinstance(decorator, ast.Call))
-    return any(isinstance(call, ast.Attribute) and call.attr in {"command", "callback"} for call in calls)
+    """Whether the command line calls it: its options are its parameters, and it is ``@guarded``."""
+    names = [decorator.id for decorator in function.decorator_list if isinstance(decorator, ast.Name)]
+    return path.is_relative_to(COMMANDS) and "guarded" in names
 
 
 def test_no_file_is_long() -> None:
