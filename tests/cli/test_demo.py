@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -15,7 +16,9 @@ from pathlib import Path
 
 import httpx2
 import pytest
+import typer
 
+from kvit.cli.app import app
 from kvit.simulator.clients import STORIES, UNKNOWN
 from kvit.simulator.utility import ACCOUNTS, BILLER, make_utility
 from kvit.storage.engine import open_database
@@ -193,6 +196,13 @@ def test_people_read_where_to_go_and_what_to_try(demo: Demo) -> None:
     assert "unset" not in done.stdout
     assert done.stderr == ""
     assert "unset KVIT_DATABASE" in demo.seed(KVIT_DATABASE="postgresql://localhost/real").stdout
+
+
+def test_the_handbook_tells_every_option() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "howto" / "demo.md").read_text(encoding="utf-8")
+    told = set(re.findall(r"^\| `(--[a-z-]+)", page, re.MULTILINE))
+    command = typer.main.get_command(app).commands["demo"]  # type: ignore[attr-defined]
+    assert told == {option for parameter in command.params for option in parameter.opts}
 
 
 # --- the server -----------------------------------------------------------------------------------------

@@ -6,9 +6,11 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 
+from kvit.domain.money import format_amount
 from kvit.domain.numbers import is_valid
 from kvit.simulator.clients import STORIES, UNKNOWN
 from kvit.simulator.names import languages
@@ -145,6 +147,17 @@ def test_there_is_an_account_for_every_story_whatever_day_it_is(today: date) -> 
     assert owed["no-debt"] == 0
     assert -100_000 < owed["advance"] < 0
     assert owed["closed"] == 0
+
+
+def test_the_handbook_names_the_accounts_and_sums_that_there_are(utility: Utility) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "howto" / "demo.md").read_text(encoding="utf-8")
+    rows = {row[0]: row[1] for row in re.findall(r"^\| ([0-9]{7}) \| ([^|]+) \|", page, re.MULTILINE)}
+    owed = standings(utility)
+    assert list(rows) == [account.number for account in utility.accounts[: len(STORIES)]] + [UNKNOWN]
+    for number, told in rows.items():
+        balance_minor = abs(owed[number])
+        sums = re.findall(r"[0-9]+\.[0-9]{2}", told)
+        assert sums == ([format_amount(balance_minor)] if balance_minor else []), number
 
 
 def test_every_sum_can_be_taken_by_a_terminal(utility: Utility) -> None:
