@@ -141,7 +141,11 @@ def target_in(connection: Connection) -> Target:
         charge=charge,
     )
     voided, void = one("SELECT receipt, transaction_id FROM voids WHERE biller_id = 'water' ORDER BY receipt")
-    changes = "SELECT min(adjustment_id) FROM adjustments WHERE biller_id = 'water' AND charge_id IS "
+    (credit,) = one(
+        "SELECT a.adjustment_id FROM adjustments a JOIN allocations l ON l.source_id = a.adjustment_id "
+        "WHERE a.biller_id = 'water' ORDER BY a.adjustment_id"
+    )
+    (change,) = one("SELECT adjustment_id FROM adjustments WHERE biller_id = 'water' AND charge_id > 0")
     return Target(
         receipt=receipt,
         charge=charge,
@@ -153,8 +157,8 @@ def target_in(connection: Connection) -> Target:
         strange_charge=strange_charge,
         voided=voided,
         void=void,
-        change=one(changes + "NOT NULL")[0],
-        credit=one(changes + "NULL")[0],
+        change=change,
+        credit=credit,
         act=one("SELECT act_id FROM charges WHERE charge_id = :charge", charge=charge)[0],
         middle=20,
     )

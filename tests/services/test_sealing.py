@@ -231,7 +231,7 @@ def test_what_is_sealed_stays_as_it_is(database: Database) -> None:
 def test_nothing_to_seal_is_found_by_an_index(sqlite_books_url: str) -> None:
     """The sealer looks every second: it must not walk the journal to find out that there is nothing."""
     database = open_database(sqlite_books_url)
-    fill(database, Wish(accounts=4))
+    fill(database, Wish(accounts=5))
     seal_all(database)
     plans = plans_of(database, billers_with_unsealed)
     plans |= plans_of(database, lambda connection: SqlSealingBook(connection).unsealed("water", 9))

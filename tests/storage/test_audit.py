@@ -59,8 +59,9 @@ def test_no_stream_is_sorted_on_sqlite(sqlite_books_url: str, with_statistics: b
 STREAMS: dict[str, Callable[[AuditBook], Iterable[tuple[int, ...]]]] = {
     name: lambda book, name=name: getattr(book, name)("water")  # type: ignore[misc]
     for name in (
-        "transactions", "entries", "payments", "charges", "slices", "adjustments", "voids", "allocations",
-        "outbox", "journal", "accounts", "open_charges", "changes", "payment_shares", "credit_shares", "links",
+        "transactions", "entries", "payments", "charges", "slices", "adjustments", "voids",
+        "allocations", "outbox", "journal", "accounts", "open_charges", "changes", "payment_shares",
+        "credit_shares", "links",
     )
 }  # fmt: skip
 
@@ -70,7 +71,7 @@ def test_every_stream_gives_its_rows_by_id_on_one_snapshot(books_url: str) -> No
     with database.read() as connection:
         book = SqlAuditBook(connection)
         counts_before = {name: len(list(stream(book))) for name, stream in STREAMS.items()}
-        fill(database, Wish(accounts=3), biller_ids=("heat",))
+        fill(database, Wish(accounts=5), biller_ids=("heat",))
         other = open_database(books_url)
         with other.write() as writing:
             writing.execute(text("UPDATE billers SET name = 'changed'"))
@@ -106,7 +107,7 @@ def test_ids(books_url: str) -> None:
     with database.read() as connection:
         book = SqlAuditBook(connection)
         assert (book.highest_id("water"), book.next_id()) == (0, 100_001)
-    fill(database, Wish(accounts=3))
+    fill(database, Wish(accounts=5))
     with database.read() as connection:
         book = SqlAuditBook(connection)
         assert 100_001 < book.highest_id("water") < book.next_id()

@@ -10,7 +10,6 @@ from itertools import islice
 from typing import Any, cast
 
 from sqlalchemy import (
-    Column,
     ColumnElement,
     Connection,
     Select,
@@ -18,7 +17,6 @@ from sqlalchemy import (
     and_,
     exists,
     func,
-    literal,
     select,
     text,
     union_all,
@@ -50,6 +48,7 @@ from kvit.storage.schema import (
     billers,
     charges,
     entries,
+    imports,
     journal,
     metadata,
     outbox,
@@ -97,6 +96,14 @@ class SqlAuditBook:
     def _stream(self, query: Select[Any]) -> Iterator[Fields]:
         rows = self._connection.execute(query, execution_options={"yield_per": _FETCH})
         return cast(Iterator[Fields], iter(rows))
+
+    def _stream_text(self, query: str, values: dict[str, Any]) -> Iterator[Fields]:
+        rows = self._connection.execute(text(query), values, execution_options={"yield_per": _FETCH})
+        return cast(Iterator[Fields], iter(rows))
+
+    def _by(self, index: str) -> str:
+        """Named for SQLite, which would rather walk all of the biller's rows by their key, and sort them."""
+        return "" if self._connection.dialect.name == "postgresql" else f"INDEXED BY {index}"
 
     # --- by id -----------------------------------------------------------------------------------
 
@@ -204,22 +211,17 @@ class SqlAuditBook:
     # --- by account ------------------------------------------------------------------------------
 
     def accounts(self, biller_id: str) -> Iterator[AccountFact]:
-        amount = entries.c.amount_minor
-        own = and_(
-            entries.c.biller_id == accounts.c.biller_id,
-            entries.c.ledger_account == literal("client:") + accounts.c.number,
-        )
-        high, low = (
-            select(func.coalesce(func.sum(part), 0)).where(own).scalar_subquery()
-            for part in (_divided(amount), amount % _PART)
-        )
         query = (
-            select(accounts.c.account_id, accounts.c.number, accounts.c.balance_minor, high, low)
-            .where(accounts.c.biller_id == biller_id)
-            .order_by(accounts.c.account_id)
+            "SELECT a.account_id, a.number, a.balance_minor, "
+            "sum((e.amount_minor - e.amount_minor % :part) / :part), sum(e.amount_minor % :part) "
+            f"FROM accounts AS a LEFT JOIN entries AS e {self._by('entries_ledger_account')} "
+            "ON e.biller_id = a.biller_id AND e.ledger_account = 'client:' || a.number "
+            "WHERE a.biller_id = :biller_id "
+            "GROUP BY a.biller_id, a.account_id ORDER BY a.biller_id, a.account_id"
         )
-        for account_id, number, balance_minor, whole, rest in self._stream(query):
-            yield AccountFact(account_id, number, balance_minor, int(whole) * _PART + int(rest))
+        rows = self._stream_text(query, {"biller_id": biller_id, "part": _PART})
+        for account_id, number, balance_minor, whole, rest in rows:
+            yield AccountFact(account_id, number, balance_minor, int(whole or 0) * _PART + int(rest or 0))
 
     def open_charges(self, biller_id: str) -> Iterator[OpenChargeFact]:
         columns = [charges.c[name] for name in ("account_id", "charge_id", "amount_minor", "open_minor")]
@@ -232,23 +234,19 @@ class SqlAuditBook:
         return map(ChangeFact._make, self._stream(query.order_by(adjustments.c.account_id)))
 
     def payment_shares(self, biller_id: str) -> Iterator[ShareFact]:
-        return self._shares(payments, "receipt", biller_id)
+        return self._shares("payments", "receipt", "payments_account", biller_id)
 
     def credit_shares(self, biller_id: str) -> Iterator[ShareFact]:
-        return self._shares(adjustments, "adjustment_id", biller_id)
+        return self._shares("adjustments", "adjustment_id", "adjustments_account", biller_id)
 
-    def _shares(self, sources: Table, key: str, biller_id: str) -> Iterator[ShareFact]:
+    def _shares(self, sources: str, key: str, index: str, biller_id: str) -> Iterator[ShareFact]:
         query = (
-            select(
-                sources.c.account_id, sources.c[key], sources.c.advance_minor, allocations.c.charge_id,
-                allocations.c.amount_minor,
-            )
-            .select_from(sources)
-            .outerjoin(allocations, _same(sources, allocations, (key, "source_id")))
-            .where(sources.c.biller_id == biller_id)
-            .order_by(sources.c.account_id)
-        )  # fmt: skip
-        return map(ShareFact._make, self._stream(query))
+            f"SELECT s.account_id, s.{key}, s.advance_minor, a.charge_id, a.amount_minor "
+            f"FROM {sources} AS s {self._by(index)} "
+            f"LEFT JOIN allocations AS a ON a.biller_id = s.biller_id AND a.source_id = s.{key} "
+            "WHERE s.biller_id = :biller_id ORDER BY s.account_id"
+        )
+        return map(ShareFact._make, self._stream_text(query, {"biller_id": biller_id}))
 
     # --- the rest --------------------------------------------------------------------------------
 
@@ -306,7 +304,7 @@ class SqlAuditBook:
     def highest_id(self, biller_id: str) -> int:
         keys = (
             transactions.c.transaction_id, journal.c.journal_id, charges.c.charge_id, payments.c.receipt,
-            adjustments.c.adjustment_id, accounts.c.account_id, outbox.c.outbox_id,
+            adjustments.c.adjustment_id, accounts.c.account_id, outbox.c.outbox_id, imports.c.import_id,
         )  # fmt: skip
         highest = union_all(
             *(select(func.max(key).label("id")).where(key.table.c.biller_id == biller_id) for key in keys)
@@ -315,11 +313,6 @@ class SqlAuditBook:
 
     def next_id(self) -> int:
         return next_id(self._connection)
-
-
-def _divided(amount: Column[int]) -> ColumnElement[int]:
-    """The amount without ``amount % _PART``, in whole parts; the same on both engines, below zero too."""
-    return (amount - amount % _PART) // _PART
 
 
 def next_id(connection: Connection) -> int:

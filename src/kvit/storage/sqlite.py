@@ -47,9 +47,10 @@ def connect(path: str) -> Connection:
         cached_statements=256,
     )
     mode = journal_mode()
+    # Recursive triggers: else the guards do not see what an INSERT OR REPLACE deletes.
     for pragma in (
         f"journal_mode = {mode}", "synchronous = FULL", "foreign_keys = ON", "temp_store = MEMORY",
-        "cache_size = -16000", "trusted_schema = OFF",
+        "cache_size = -16000", "trusted_schema = OFF", "recursive_triggers = ON",
     ):  # fmt: skip
         connection.execute("PRAGMA " + pragma).fetchall()
     return connection
