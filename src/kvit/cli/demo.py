@@ -101,7 +101,7 @@ def _turn_to(folder: Path) -> list[str]:
 @contextmanager
 def _alone(house: House, folder: Path) -> Iterator[None]:
     """One demo in a folder, from before its books are made to the end of its server."""
-    from kvit.cli.server import _only_one
+    from kvit.cli.server import only_one
 
     with (folder / "demo.lock").open("w", encoding="utf-8") as lock:
         try:
@@ -111,7 +111,7 @@ def _alone(house: House, folder: Path) -> Iterator[None]:
                 f"the demo in {folder} is running already; stop it first (Ctrl+C), or give this one a folder "
                 "of its own with --data"
             ) from error
-        with _only_one(house):
+        with only_one(house):
             yield
 
 

@@ -114,12 +114,12 @@ def serve(
             say(f"door /pay/{agreement.agreement_id}: {agreement.title}, {agreement.protocol}{mode}")
         if not agreements:
             say("There is no agreement yet, so there is no door; see `kvit agreement apply --help`.")
-        with _only_one(opened):
+        with only_one(opened):
             run(options)
 
 
 @contextmanager
-def _only_one(opened: House) -> Iterator[None]:
+def only_one(opened: House) -> Iterator[None]:
     """An SQLite file has one serving process. The lock goes with the process, however that ends."""
     if opened.database.is_postgres:
         yield
