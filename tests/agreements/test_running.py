@@ -5,12 +5,17 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography.fernet import Fernet
 
-from kvit.storage.secretbox import KEY_VARIABLE
+from kvit.config import Settings
+from kvit.main import ServeOptions, open_house
+from kvit.main.server import Server
+from kvit.storage import agreements as storage
+from kvit.storage.secretbox import KEY_VARIABLE, open_box
 from tests.cli.commands import Desk
 from tests.web.serving import AGREEMENT, LOGIN, PASSWORD, Office, Serving, marks_in, open_office
 
@@ -78,6 +83,25 @@ def test_an_agreement_that_cannot_be_read_closes_its_own_door(sqlite_template: P
         eventually(lambda: status(server, door="ibox") == 200)
         assert server.stop() == 0
     assert "Traceback" not in server.said()
+
+
+def test_an_agreement_of_a_later_version_closes_its_own_door(sqlite_template: Path, tmp_path: Path) -> None:
+    office = open_office(tmp_path, sqlite_template)
+    box = open_box(tmp_path, {})
+    with office.database() as database, database.write() as connection:
+        (qiwi,) = storage.load(connection, box)
+        storage.save(connection, replace(qiwi, agreement_id="later", protocol="later"), box, 1)
+    house = open_house(Settings(database=office.url, data=str(tmp_path)))
+    server = Server(house, ServeOptions())
+    server.refresh()
+    house.close()
+    doors = server._directory
+    assert [door.agreement.agreement_id for door in doors.doors()] == ["qiwi"]
+    assert (doors.is_closed("later"), doors.is_closed("qiwi"), doors.is_closed("none")) == (
+        True,
+        False,
+        False,
+    )
 
 
 def test_beside_a_clock_of_trials_nothing_live_is_served(sqlite_template: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import threading
 import time
@@ -12,7 +13,7 @@ import pytest
 
 from kvit.config import Limits
 from tests.web.conftest import CONNECTIONS_MAX, HEAD_TIMEOUT_S
-from tests.web.serving import BASIC, NUMBER, Serving, is_closed, read_all, statuses
+from tests.web.serving import BASIC, NUMBER, Serving, is_closed, open_office, read_all, statuses
 
 PAY = b"command=pay&txn_id=777&txn_date=20261101120000&account=%s&sum=11.00" % NUMBER.encode()
 HEAD = b" HTTP/1.1\r\nHost: kvit\r\n" + BASIC
@@ -137,6 +138,37 @@ def test_idle_connections_disturb_nobody(server: Serving, unharmed: None) -> Non
         assert time.monotonic() - started_s < 2
         end_s = time.monotonic() + PATIENCE_S
         assert all(is_closed(peer, max(0.01, end_s - time.monotonic())) for peer in idle)
+
+
+def test_who_asks_on_and_on_without_listening_is_left_at_once(server: Serving, unharmed: None) -> None:
+    before_mb = memory_mb(server.process.pid) if sys.platform == "linux" else 0
+    check = b"GET /pay/qiwi?command=check&txn_id=1&account=%s&sum=1.00" % NUMBER.encode() + HEAD + b"\r\n"
+    with server.connect() as peer:
+        end_s = time.monotonic() + PATIENCE_S
+        with suppress(ConnectionError):
+            while time.monotonic() < end_s:
+                peer.sendall(check * 100)
+    assert time.monotonic() < end_s
+    if sys.platform == "linux":
+        assert memory_mb(server.process.pid) - before_mb < 16
+
+
+def test_a_system_that_allows_few_files_is_asked_for_more(sqlite_template: Path, tmp_path: Path) -> None:
+    office = open_office(tmp_path, sqlite_template)
+    command = office.command("serve", "--port", "0")
+    few = ["sh", "-c", 'ulimit -Sn 128; exec "$@"', "sh", *command]
+    log = tmp_path / "few.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(few, env=office.environment(), stdout=output, stderr=output)
+    server = Serving(process, log)
+    try:
+        server.wait_for_address()
+        with ExitStack() as stack:
+            for _ in range(300):
+                stack.enter_context(server.connect())
+            assert server.is_well()
+    finally:
+        assert server.stop() == 0
 
 
 def test_connections_beyond_the_limit_are_sent_away_until_some_go(proxied: Serving) -> None:

@@ -103,12 +103,20 @@ class Server:
         except SettingsError:
             self._directory.close_all()
             raise
-        for agreement_id, reason in unreadable.items():
+        foreign = {
+            one.agreement_id: f"this version does not speak {one.protocol}"
+            for one in agreements
+            if one.protocol not in PROTOCOLS
+        }
+        closed = {**unreadable, **foreign}
+        for agreement_id, reason in closed.items():
             _log.error("door %s stays closed: %s", agreement_id, reason)
         doors = [
-            Door(agreement, PROTOCOLS[agreement.protocol], make_terms(agreement)) for agreement in agreements
+            Door(agreement, PROTOCOLS[agreement.protocol], make_terms(agreement))
+            for agreement in agreements
+            if agreement.agreement_id not in closed
         ]
-        self._directory.replace(doors, closed=unreadable)
+        self._directory.replace(doors, closed)
 
     def _is_ready(self) -> bool:
         return time.monotonic() < self._ready_until_s

@@ -16,6 +16,8 @@ from uvicorn.server import ServerState
 
 #: How often connections are looked through for clients that take too long.
 _SWEEP_S = 1.0
+#: So many requests may wait for their answers on one connection; the one after them ends it.
+_PIPELINE_MAX = 256
 _VERSIONS = frozenset({"1.0", "1.1"})
 
 
@@ -106,6 +108,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._head_since_s = None
         self._head_bytes = self._raw_bytes = 0
         if self.parser.get_http_version() not in _VERSIONS or b"#" in self.url or self._is_ambiguous():
+            raise _Refused
+        if len(self.pipeline) >= _PIPELINE_MAX:
             raise _Refused
         super().on_headers_complete()
         if self.parser.should_upgrade():  # nothing is upgraded: answered as it is, and no more after it
