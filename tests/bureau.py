@@ -116,7 +116,7 @@ class Bureau:
         return look(self.office, charges_job(self.store, rows), _file(rows))
 
     def _run(self, job: Job, rows: Sequence[tuple[Any, ...]]) -> Outcome:
-        assert not job.errors, job.errors  # type: ignore[attr-defined]
+        assert not job.errors, job.errors
         return run(self.office, job, _file(rows))
 
     def pay(self, number: str, amount_minor: int, *, service: str = "", at: str = "") -> Result:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import (
     ARRAY,
-    BigInteger,
+    Column,
     ColumnElement,
     Connection,
     FromClause,
@@ -31,11 +31,15 @@ def is_postgres(connection: Connection) -> bool:
     return connection.dialect.name == "postgresql"
 
 
-def each_of(connection: Connection, values: Collection[int] | Collection[str]) -> TableValuedAlias:
-    """``values`` as a table with one column ``value``, from one parameter, however many they are."""
+def each_of(
+    connection: Connection, column: Column[Any], values: Collection[int] | Collection[str]
+) -> TableValuedAlias:
+    """``values``, which ``column`` may have, as a table with the column ``value``.
+
+    They are one parameter, however many they are, so the statement's text is always the same.
+    """
     if is_postgres(connection):
-        is_number = any(isinstance(value, int) for value in values)
-        array = bindparam(None, list(values), type_=ARRAY(BigInteger() if is_number else Text()))
+        array = bindparam(None, list(values), type_=ARRAY(column.type))
         return func.unnest(array).table_valued("value").render_derived()
     return func.json_each(bindparam(None, json.dumps(list(values)), type_=Text())).table_valued("value")
 

@@ -40,7 +40,7 @@ class Reads:
 
     def _from(self, column: Column[Any], values: Collection[int] | Collection[str], index: str = "") -> Steps:
         """From each of ``values`` to the rows of this biller that have it in ``column``, along ``index``."""
-        each, table = each_of(self._connection, values), column.table
+        each, table = each_of(self._connection, column, values), column.table
         return Steps(each, table, (table.c.biller_id == self._biller_id) & (column == each.c.value), index)
 
     def account_ids(self, numbers: Collection[str]) -> dict[str, int]:
@@ -63,7 +63,7 @@ class Reads:
     ) -> list[KnownCharge]:
         connection, table = self._connection, charges.c
         named = [
-            column.in_(select(each_of(connection, values).c.value))
+            column.in_(select(each_of(connection, column, values).c.value))
             for column, values in ((table.service, services), (table.period, periods))
         ]
         query = (
