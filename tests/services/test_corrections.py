@@ -22,6 +22,7 @@ from kvit.domain.messages import (
     Voided,
 )
 from kvit.domain.model import VoidRow
+from kvit.services import corrections
 from kvit.services.corrections import void_payment
 from tests.gateway import Gateway
 from tests.seeding import Client, Due, Town, agreement_of, seed
@@ -213,6 +214,16 @@ def test_a_statement_lists_the_days_payments_and_is_a_write(gateway: Gateway) ->
     assert gateway.ask(agreement, ListPosted("2026-11-24", "2026-11-24")) == Statement(())
     verbs = [row["verb"] for row in gateway.rows("journal", town.biller_id)]
     assert verbs.count("payment.told") == 2
+
+
+def test_a_statement_is_whole_or_refused(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    town = town_of(gateway)
+    for place in range(3):
+        pay(gateway, town, Post(f"t{place}", "a", 1))
+    asked = ListPosted("2026-11-23", "2026-11-23")
+    for most, expected in ((3, Statement), (2, Refused)):
+        monkeypatch.setattr(corrections, "STATEMENT_ITEMS_MAX", most)
+        assert isinstance(gateway.ask(agreement_of(town.biller_id), asked), expected)
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,17 @@ def test_a_database_that_cannot_be_opened_is_unavailable(tmp_path: Path) -> None
         postings.run(lambda book: book.situation([], [], 1))
 
 
+def test_every_connection_waits_for_the_disk(books: Gateway) -> None:
+    """What a power cut would try; a killed process cannot show it."""
+    connection = sqlite.connect(books.database.path)
+    found = {
+        name: connection.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("synchronous", "journal_mode", "foreign_keys")
+    }
+    connection.close()
+    assert found == {"synchronous": 2, "journal_mode": sqlite.journal_mode(), "foreign_keys": 1}
+
+
 def test_ids_are_never_given_twice(books: Gateway) -> None:
     ids = [
         each

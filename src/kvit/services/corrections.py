@@ -173,7 +173,9 @@ def tell_posted(book: CorrectionBook, agreement: Agreement, command: ListPosted,
         return Malformed("date")
     if until < since or (until - since).days >= STATEMENT_DAYS_MAX:
         return Refused("service")
-    rows = book.posted_between(agreement, since.isoformat(), until.isoformat(), STATEMENT_ITEMS_MAX)
+    rows = book.posted_between(agreement, since.isoformat(), until.isoformat(), STATEMENT_ITEMS_MAX + 1)
+    if len(rows) > STATEMENT_ITEMS_MAX:
+        return Refused("service")  # a list without its end would say that the rest was never paid
     items: tuple[Posted, ...] = tuple(
         posted_result(payment, txn, agreement.timezone, repeat=True) for txn, payment in rows
     )
