@@ -88,6 +88,12 @@ def test_asked_and_paid_and_in_the_books(kvit_on_each: Kvit) -> None:
         "agreement": "qiwi", "txn": "900001", "amount_minor": 12_000, "state": "posted",
         "accounting_date": "2026-11-22",
     }  # fmt: skip
+    heat = account["charges"][2]
+    kvit.run(
+        "payment", "allocate", first["prv_txn"], "--charge", str(heat["id"]), "--reason", "the client asked"
+    )
+    opened = [charge["open_minor"] for charge in kvit.json("account", "show", "000042")["charges"]]
+    assert opened == [7_950, 15_050, 0]
     audit = kvit.json("audit", "verify")
     assert (audit["ok"], audit["payments"], audit["entries"], audit["findings"]) == (True, 1, 10, [])
 

@@ -8,6 +8,7 @@ from kvit.cli.shared import BILLER, JSON, author, choose_biller, guarded, house,
 from kvit.domain.days import from_us
 from kvit.domain.money import exponent_of, format_amount
 from kvit.services.corrections import void_payment
+from kvit.services.reallocation import Wish, reallocate
 from kvit.storage.corrections import SqlCorrections
 from kvit.storage.reports import payment_list
 
@@ -19,6 +20,7 @@ def register(app: typer.Typer) -> None:
     room = typer.Typer(help="What was paid.", no_args_is_help=True)
     room.command("list")(list_payments)
     room.command("void")(void)
+    room.command("allocate")(allocate)
     app.add_typer(room, name="payment")
 
 
@@ -81,3 +83,40 @@ def void(
         )  # fmt: skip
         return
     say(f"Payment {receipt} was voided by {done.author}: {done.reason}. What it had settled is owed again.")
+
+
+@guarded
+def allocate(
+    receipt: int = typer.Argument(..., help="The receipt number of the payment.", min=1),
+    charge: list[int] = typer.Option(
+        [], "--charge", help="Settle this charge first (its id in `kvit account show`); may be repeated."
+    ),
+    service: str = typer.Option("", "--service", help="Then the charges of this service."),
+    reason: str = typer.Option(..., "--reason", help="Why; it stays in the journal."),
+    biller: str = BILLER,
+    json_output: bool = JSON,
+) -> None:
+    """Decide anew what a payment settles: the charges named, then a service, then the oldest due."""
+    with house() as opened:
+        owner = choose_biller(opened, biller)
+        who, now, wish = author(), opened.clock.now(), Wish(charge, service)
+        place = (owner.biller_id, receipt)
+        done = SqlCorrections(opened.database).run(
+            lambda book: reallocate(book, place, wish, reason, who, now)
+        )
+    if json_output:
+        shares = [{"charge": charge_id, "amount_minor": part} for charge_id, part in done.shares]
+        print_json(
+            {
+                "receipt": receipt,
+                "changed": done.changed,
+                "shares": shares,
+                "advance_minor": done.advance_minor,
+            }
+        )
+        return
+    exponent = exponent_of(owner.currency)
+    rows = [(charge_id, format_amount(part, exponent)) for charge_id, part in done.shares]
+    print_table(f"Payment {receipt} settles", ("charge", "sum"), rows, right=("charge", "sum"))
+    rest = format_amount(done.advance_minor, exponent)
+    say(f"{rest} of it is an advance." if done.changed else "Nothing had to be changed.")

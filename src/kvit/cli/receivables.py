@@ -224,8 +224,8 @@ def _print_page(page: JsonObject) -> None:
     else:
         say(f"Owed now: {money(page['due_minor'])} {page['currency']}")
     charges = [
-        (each["due"], each["service"], each["period"], each["document"], money(each["amount_minor"]),
-         money(each["open_minor"]))
+        (each["id"], each["due"], each["service"], each["period"], each["document"],
+         money(each["amount_minor"]), money(each["open_minor"]))
         for each in page["charges"]
     ]  # fmt: skip
     payments = [
@@ -233,7 +233,7 @@ def _print_page(page: JsonObject) -> None:
          each["state"], each["agreement"], each["txn"], each["accounting_date"])
         for each in page["payments"]
     ]  # fmt: skip
-    columns: tuple[str, ...] = ("due", "service", "period", "document", "amount", "open")
+    columns: tuple[str, ...] = ("id", "due", "service", "period", "document", "amount", "open")
     _print_rows("Charges", columns, charges, ("amount", "open"))
     columns = ("receipt", "received", "sum", "state", "agreement", "txn", "booked on")
     _print_rows("Payments", columns, payments, ("receipt", "sum"))

@@ -9,7 +9,8 @@ from typing import NamedTuple, Protocol, TypeVar
 from kvit.domain.messages import Command, ListPosted, Lookup, Post, Result, Status, TryLater, Void
 from kvit.domain.model import Agreement
 from kvit.lanes.isolation import isolated
-from kvit.services.corrections import CorrectionBook, tell_posted, tell_status, void_for_agent
+from kvit.services.corrections import tell_posted, tell_status, void_for_agent
+from kvit.services.corrections_ports import CorrectionBook
 from kvit.services.lookups import lookup_batch
 from kvit.services.payments import post_batch
 from kvit.services.ports import Clock, LookupBook, PostingBook

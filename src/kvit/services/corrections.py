@@ -6,10 +6,8 @@ a posted payment confirms it, so it stands behind a commit too: each telling wri
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from kvit.domain import days, ledger
 from kvit.domain.allocation import by_age, use_advances
@@ -30,15 +28,13 @@ from kvit.domain.messages import (
 from kvit.domain.model import (
     Agreement,
     AllocationRow,
-    EntryRow,
     JournalRow,
-    OpenItem,
     OutboxRow,
-    PaymentKey,
     StoredPayment,
     TransactionRow,
     VoidRow,
 )
+from kvit.services.corrections_ports import CorrectionBook, PaymentCase, VoidPlan
 from kvit.services.payments import posted_result, voided_result
 from kvit.services.ports import AmountChange
 
@@ -46,72 +42,6 @@ PAYMENT_VOIDED = "payment.voided"
 PAYMENT_TOLD = "payment.told"
 STATEMENT_DAYS_MAX = 92
 STATEMENT_ITEMS_MAX = 10_000
-
-
-class VoidCase(NamedTuple):
-    """Everything a void decides on, read after the account was locked.
-
-    ``sources`` are the account's other payments and credits with an unused rest, ``charges`` its open
-    charges plus those that this payment settles; ``shares`` what it settles: (charge, sum).
-    """
-
-    key: PaymentKey
-    payment: StoredPayment
-    void: VoidRow | None
-    entries: Sequence[EntryRow]
-    shares: Sequence[tuple[int, int]]
-    charges: Sequence[OpenItem]
-    sources: Sequence[OpenItem]
-    advance_minor: int
-    closed_through: str
-    timezone: str
-
-
-@dataclass(slots=True)
-class VoidPlan:
-    """What a void writes."""
-
-    key: PaymentKey
-    void: VoidRow
-    transaction: TransactionRow
-    entries: list[EntryRow]
-    journal: JournalRow
-    outbox: OutboxRow
-    balance: AmountChange
-    advance_minor: int
-    allocations: list[AllocationRow] = field(default_factory=list)
-    open_sums: dict[int, int] = field(default_factory=dict)
-    advances: dict[int, int] = field(default_factory=dict)
-
-
-class CorrectionBook(Protocol):
-    """One open write transaction of a correction."""
-
-    def find(
-        self, biller_id: str, *, receipt: int = 0, agreement_id: str = "", txn: str = ""
-    ) -> PaymentKey | None:
-        """The payment with this receipt, or with this txn of the agreement; no lock."""
-        ...
-
-    def void_case(self, key: PaymentKey) -> VoidCase:
-        """Lock the payment's account, then read what a void decides on."""
-        ...
-
-    def write_void(self, plan: VoidPlan) -> None: ...
-
-    def tell(self, key: PaymentKey) -> tuple[StoredPayment, VoidRow | None]:
-        """Count one more request for the payment and read it."""
-        ...
-
-    def posted_between(
-        self, agreement: Agreement, since: str, until: str, most: int
-    ) -> list[tuple[str, StoredPayment]]:
-        """(txn, payment) of the agreement's posted payments dated from day ``since`` to day ``until``."""
-        ...
-
-    def take_id(self) -> int: ...
-
-    def write_journal(self, record: JournalRow) -> None: ...
 
 
 def void_payment(
@@ -123,7 +53,7 @@ def void_payment(
     key = book.find(biller_id, receipt=receipt)
     if key is None:
         raise NotFound(f"there is no payment with receipt {receipt}")
-    case = book.void_case(key)
+    case = book.payment_case(key)
     if case.void is not None:
         when = days.from_us(case.void.voided_at_us).isoformat(timespec="seconds")
         raise NotAllowed(f"payment {receipt} was voided before, at {when}: {case.void.reason}")
@@ -140,7 +70,7 @@ def void_for_agent(book: CorrectionBook, agreement: Agreement, command: Void, no
         key = book.find(agreement.biller_id, receipt=command.receipt)
     if key is None or key.agreement_id != agreement.agreement_id:
         return NoSuchTxn(command.txn)
-    case = book.void_case(key)
+    case = book.payment_case(key)
     if _contradicts(command, case.payment):
         return Conflict(command.txn or key.txn)
     if case.void is not None:
@@ -197,7 +127,7 @@ class _Act(NamedTuple):
     now: datetime
 
 
-def plan_void(case: VoidCase, transaction_id: int, act: _Act) -> VoidPlan:
+def plan_void(case: PaymentCase, transaction_id: int, act: _Act) -> VoidPlan:
     """The reversing transaction, the charges opened again, and advances that settle them by themselves."""
     biller_id, payment = case.key.biller_id, case.payment
     now_us = days.to_us(act.now)

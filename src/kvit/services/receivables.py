@@ -128,6 +128,7 @@ def _usual_width(book: ReceivablesBook) -> int:
 class ChargeView(NamedTuple):
     """A charge as a person sees it: ``amount_minor`` with its adjustments."""
 
+    id: int
     service: str
     period: str
     document: str

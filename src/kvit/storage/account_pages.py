@@ -39,7 +39,9 @@ class SqlAccountPages(Reads):
             .order_by(table.due_on, table.charge_id)
         )  # fmt: skip
         return [
-            ChargeView(service, period, document, amount_minor + deltas.get(charge_id, 0), open_minor, due)
+            ChargeView(
+                charge_id, service, period, document, amount_minor + deltas.get(charge_id, 0), open_minor, due
+            )
             for charge_id, service, period, document, amount_minor, open_minor, due in rows
         ]
 

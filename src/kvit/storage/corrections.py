@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Select, func, insert, or_, select, update
@@ -19,7 +19,7 @@ from kvit.domain.model import (
     StoredPayment,
     VoidRow,
 )
-from kvit.services.corrections import CorrectionBook, VoidCase, VoidPlan
+from kvit.services.corrections_ports import CorrectionBook, PaymentCase, ReallocationPlan, VoidPlan
 from kvit.storage import billers
 from kvit.storage.engine import RETRIES, Database, is_retryable
 from kvit.storage.schema import (
@@ -81,7 +81,7 @@ class SqlCorrectionBook:
         row = self._connection.execute(query).one_or_none()
         return None if row is None else PaymentKey(*row)
 
-    def void_case(self, key: PaymentKey) -> VoidCase:
+    def payment_case(self, key: PaymentKey) -> PaymentCase:
         payment = self._payment(key)
         biller_id, account_id, receipt = key.biller_id, payment.account_id, payment.receipt
         self._connection.execute(
@@ -91,7 +91,7 @@ class SqlCorrectionBook:
         )
         biller = billers.find_biller(self._connection, biller_id)
         shares = self._shares(biller_id, receipt)
-        return VoidCase(
+        return PaymentCase(
             key=key,
             payment=self._payment(key),
             void=self._void(biller_id, receipt),
@@ -123,16 +123,21 @@ class SqlCorrectionBook:
             .where(accounts.c.biller_id == biller_id, accounts.c.account_id == plan.balance.row_id)
             .values(balance_minor=accounts.c.balance_minor + plan.balance.delta_minor)
         )
-        for charge_id, delta_minor in sorted(plan.open_sums.items()):
-            execute(
-                update(charges)
-                .where(charges.c.biller_id == biller_id, charges.c.charge_id == charge_id)
-                .values(open_minor=charges.c.open_minor + delta_minor)
-            )
+        self._change_open_sums(biller_id, plan.open_sums)
         for source_id, delta_minor in sorted(plan.advances.items()):
             self._change_advance(biller_id, source_id, delta_minor)
         execute(insert(outbox), plan.outbox._asdict())
         execute(insert(journal), plan.journal._asdict())
+
+    def write_reallocation(self, plan: ReallocationPlan) -> None:
+        self._connection.execute(
+            update(payments)
+            .where(*_is(plan.key))
+            .values(advance_minor=payments.c.advance_minor + plan.advance_minor)
+        )
+        self._connection.execute(insert(allocations), [row._asdict() for row in plan.allocations])
+        self._change_open_sums(plan.key.biller_id, plan.open_sums)
+        self._connection.execute(insert(journal), plan.journal._asdict())
 
     def tell(self, key: PaymentKey) -> tuple[StoredPayment, VoidRow | None]:
         self._connection.execute(update(payments).where(*_is(key)).values(attempts=payments.c.attempts + 1))
@@ -227,6 +232,14 @@ class SqlCorrectionBook:
             )
         ]
         return rows
+
+    def _change_open_sums(self, biller_id: str, deltas: Mapping[int, int]) -> None:
+        for charge_id, delta_minor in sorted(deltas.items()):
+            self._connection.execute(
+                update(charges)
+                .where(charges.c.biller_id == biller_id, charges.c.charge_id == charge_id)
+                .values(open_minor=charges.c.open_minor + delta_minor)
+            )
 
     def _change_advance(self, biller_id: str, source_id: int, delta_minor: int) -> None:
         changed = self._connection.execute(

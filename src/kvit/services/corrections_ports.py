@@ -1,0 +1,100 @@
+"""What corrections of payments need from the outside, and what they hand back to be written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from kvit.domain.model import (
+    Agreement,
+    AllocationRow,
+    EntryRow,
+    JournalRow,
+    OpenItem,
+    OutboxRow,
+    PaymentKey,
+    StoredPayment,
+    TransactionRow,
+    VoidRow,
+)
+from kvit.services.ports import AmountChange
+
+
+class PaymentCase(NamedTuple):
+    """Everything a correction of a payment decides on, read after its account was locked.
+
+    ``sources`` are the account's other payments and credits with an unused rest, ``charges`` its open
+    charges plus those that this payment settles; ``shares`` what it settles: (charge, sum).
+    """
+
+    key: PaymentKey
+    payment: StoredPayment
+    void: VoidRow | None
+    entries: Sequence[EntryRow]
+    shares: Sequence[tuple[int, int]]
+    charges: Sequence[OpenItem]
+    sources: Sequence[OpenItem]
+    advance_minor: int
+    closed_through: str
+    timezone: str
+
+
+@dataclass(slots=True)
+class VoidPlan:
+    """What a void writes."""
+
+    key: PaymentKey
+    void: VoidRow
+    transaction: TransactionRow
+    entries: list[EntryRow]
+    journal: JournalRow
+    outbox: OutboxRow
+    balance: AmountChange
+    advance_minor: int
+    allocations: list[AllocationRow] = field(default_factory=list)
+    open_sums: dict[int, int] = field(default_factory=dict)
+    advances: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class ReallocationPlan:
+    """What deciding anew writes: ``open_sums`` by charge, and the change of the payment's unused rest."""
+
+    key: PaymentKey
+    journal: JournalRow
+    advance_minor: int
+    allocations: list[AllocationRow] = field(default_factory=list)
+    open_sums: dict[int, int] = field(default_factory=dict)
+
+
+class CorrectionBook(Protocol):
+    """One open write transaction of a correction."""
+
+    def find(
+        self, biller_id: str, *, receipt: int = 0, agreement_id: str = "", txn: str = ""
+    ) -> PaymentKey | None:
+        """The payment with this receipt, or with this txn of the agreement; no lock."""
+        ...
+
+    def payment_case(self, key: PaymentKey) -> PaymentCase:
+        """Lock the payment's account, then read what a correction decides on."""
+        ...
+
+    def write_void(self, plan: VoidPlan) -> None: ...
+
+    def write_reallocation(self, plan: ReallocationPlan) -> None: ...
+
+    def tell(self, key: PaymentKey) -> tuple[StoredPayment, VoidRow | None]:
+        """Count one more request for the payment and read it."""
+        ...
+
+    def posted_between(
+        self, agreement: Agreement, since: str, until: str, most: int
+    ) -> list[tuple[str, StoredPayment]]:
+        """(txn, payment) of the agreement's posted payments dated from day ``since`` to day ``until``."""
+        ...
+
+    def take_id(self) -> int: ...
+
+    def write_journal(self, record: JournalRow) -> None: ...
