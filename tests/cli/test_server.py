@@ -229,6 +229,7 @@ def test_serve_refuses_what_is_wrong_and_says_what_is_right(
 
 
 def test_serve_without_an_agreement_says_how_to_get_one(bare: Desk) -> None:
+    """And Ctrl-C ends it."""
     bare.run("init", *BILLER)
     bare.office.variables["COLUMNS"] = "200"
     with bare.office.serving() as server:
@@ -238,6 +239,9 @@ def test_serve_without_an_agreement_says_how_to_get_one(bare: Desk) -> None:
         )
         assert server.ask("/healthz").status == 200
         assert server.ask("/pay/qiwi").status == 404
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.wait(10) == 0
+    assert "Traceback" not in server.said()
 
 
 # --- a server that runs ----------------------------------------------------------------------------
@@ -341,13 +345,6 @@ def test_a_request_that_is_half_sent_does_not_hold_up_the_end(desk: Desk) -> Non
         assert statuses(read_all(head)) in ([], [408])
         assert statuses(read_all(body)) in ([], [408])
     assert desk.office.payments() == 0
-
-
-def test_an_interrupt_from_the_keyboard_ends_it_too(desk: Desk) -> None:
-    with desk.office.serving() as server:
-        server.process.send_signal(signal.SIGINT)
-        assert server.process.wait(10) == 0
-    assert "Traceback" not in server.said()
 
 
 # --- PostgreSQL ------------------------------------------------------------------------------------
