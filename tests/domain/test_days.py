@@ -68,6 +68,19 @@ def test_a_closed_period_takes_nothing(
         assert booked == (closed + timedelta(days=1)).isoformat()
 
 
+@pytest.mark.parametrize(
+    ("closed_through", "expected"),
+    [
+        ("", "2026-11-30"),
+        ("2026-11-29", "2026-11-30"),
+        ("2026-11-30", "2026-12-01"),
+        ("2026-12-31", "2027-01-01"),
+    ],
+)
+def test_the_last_day_of_a_closed_period_is_closed(closed_through: str, expected: str) -> None:
+    assert days.next_open_day("2026-11-30", closed_through) == expected
+
+
 @given(instants, instants | st.none(), zones)
 def test_a_day_is_at_most_a_month_back_and_a_day_ahead(
     now: datetime, network_at: datetime | None, timezone: str

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.services.conftest import gateway
+from tests.services.conftest import gateway, shared_gateway
 
-__all__ = ["gateway"]
+__all__ = ["gateway", "shared_gateway"]

@@ -12,14 +12,21 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ENGINES, create_books
-from tests.gateway import Gateway, opened
+from tests.gateway import NOON, Gateway, opened
 from tests.postgres import Cluster
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder in memory, where there is one
 
 
+@pytest.fixture
+def gateway(shared_gateway: Gateway) -> Gateway:
+    """Books of one engine, at noon."""
+    shared_gateway.clock.instant = NOON
+    return shared_gateway
+
+
 @pytest.fixture(scope="module", params=ENGINES)
-def gateway(request: pytest.FixtureRequest) -> Iterator[Gateway]:
+def shared_gateway(request: pytest.FixtureRequest) -> Iterator[Gateway]:
     """One database for all tests of a file: each makes billers of its own, and nobody else's matter.
 
     These are tests of logic: no machine crashes in them, so the file lies in memory if it can.

@@ -75,8 +75,8 @@ def test_asked_again_it_is_the_first_answer_and_a_write(gateway: Gateway) -> Non
     town = town_of(gateway)
     agreement = agreement_of(town.biller_id)
     first = posted(gateway.ask(agreement, PAY))
-    for attempts in (2, 3, 4):
-        gateway.clock.forward(hours=1)
+    for attempts, hours in ((2, 0), (3, 1), (4, 24 * 400)):
+        gateway.clock.forward(hours=hours)
         assert gateway.ask(agreement, PAY) == replace(first, repeat=True)
         assert gateway.rows("payments", town.biller_id)[0]["attempts"] == attempts
     assert gateway.balance(town.biller_id, "0042017") == 15_000

@@ -116,9 +116,9 @@ def run_both(gateway: Gateway, history: list[Demand], batch: list[Demand], cuts:
     cuts=[],
 )
 def test_a_batch_equals_its_items(
-    gateway: Gateway, history: list[Demand], batch: list[Demand], cuts: list[int]
+    shared_gateway: Gateway, history: list[Demand], batch: list[Demand], cuts: list[int]
 ) -> None:
-    run_both(gateway, history, batch, cuts)
+    run_both(shared_gateway, history, batch, cuts)
 
 
 def test_a_large_batch_equals_its_items(gateway: Gateway) -> None:
