@@ -46,8 +46,8 @@ def test_a_balance_is_set_and_says_so(bureau: Bureau) -> None:
     page = bureau.page("1001")
     assert page["charges"] == [
         {
-            "service": "balance", "period": "", "document": "as of 2026-09-30", "amount_minor": 12000,
-            "open_minor": 12000, "due": DAY,
+            "id": page["charges"][0]["id"], "service": "balance", "period": "",
+            "document": "as of 2026-09-30", "amount_minor": 12000, "open_minor": 12000, "due": DAY,
         }
     ]  # fmt: skip
     assert bureau.page("1002")["advance_minor"] == 500

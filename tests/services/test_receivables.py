@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import select, update
 
+from kvit.storage import schema
 from tests.bureau import Bureau, Owed, bureau_at
 
 
@@ -24,8 +26,8 @@ def test_a_charge_is_owed_and_a_payment_settles_it(bureau: Bureau) -> None:
     assert page["due_minor"] == 10200
     assert page["charges"] == [
         {
-            "service": "water", "period": "2026-09", "document": "", "amount_minor": 15200,
-            "open_minor": 10200, "due": "2026-09-30",
+            "id": page["charges"][0]["id"], "service": "water", "period": "2026-09", "document": "",
+            "amount_minor": 15200, "open_minor": 10200, "due": "2026-09-30",
         }
     ]  # fmt: skip
 
@@ -68,6 +70,54 @@ def test_a_lowered_charge_gives_back_the_newest_money_which_settles_the_rest(bur
     assert (tally.adjusted, tally.added_minor, tally.settled_minor) == (1, -500, 300)
     assert bureau.open_sums("1001") == [0, 0]
     assert bureau.due("1001") == -200
+
+
+def test_the_newest_payment_gives_back_first(bureau: Bureau) -> None:
+    bureau.charge("1001", 1000, document="A")
+    bureau.paid("1001", 400)
+    bureau.paid("1001", 600)
+    bureau.charge("1001", 700, document="A")
+    assert unused(bureau) == [0, 300]
+    bureau.charge("1001", 300, document="A")
+    assert unused(bureau) == [100, 600]
+
+
+def unused(bureau: Bureau) -> list[int]:
+    """What is unused of each payment, oldest first."""
+    table = schema.payments.c
+    with bureau.database.read() as connection:
+        return list(connection.execute(select(table.advance_minor).order_by(table.receipt)).scalars())
+
+
+def test_more_rows_of_a_kind_are_more_charges(bureau: Bureau) -> None:
+    bureau.charge("1001", 100, service="water")
+    for count in (2, 3):
+        rows = [Owed(line, "1001", 100, "water") for line in range(2, 2 + count)]
+        tally = bureau.charges(rows).tally
+        assert (tally.new, tally.unchanged) == (1, count - 1)
+    assert bureau.open_sums("1001") == [100, 100, 100]
+
+
+def test_what_the_file_does_not_name_stays(bureau: Bureau) -> None:
+    bureau.charges([Owed(2, "1001", 100, "water"), Owed(3, "1001", 200, "water")])
+    assert bureau.charge("1001", 200, service="water").tally.unchanged == 1
+    assert bureau.due("1001") == 300
+
+
+def test_a_charge_in_a_closed_period_is_booked_on_the_next_open_day(bureau: Bureau) -> None:
+    with bureau.database.write() as connection:
+        connection.execute(update(schema.billers).values(closed_through="2026-10-31"))
+    bureau.charge("1001", 100)
+    with bureau.database.read() as connection:
+        days = set(connection.execute(select(schema.transactions.c.accounting_date)).scalars())
+    assert days == {"2026-11-01"}
+
+
+def test_without_a_due_day_it_is_the_end_of_the_month_or_the_day_of_the_import(bureau: Bureau) -> None:
+    bureau.charge("1001", 100, period="2026-02")
+    bureau.charge("1002", 100, period="2026-W40")
+    shown = [bureau.page(number)["charges"][0]["due"] for number in ("1001", "1002")]
+    assert shown == ["2026-02-28", "2026-10-20"]
 
 
 def test_a_charge_taken_back_leaves_an_advance_that_the_next_one_uses(bureau: Bureau) -> None:

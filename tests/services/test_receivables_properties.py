@@ -27,9 +27,9 @@ charges = st.builds(
     line=st.just(0),
     number=numbers,
     amount_minor=sums,
-    service=st.sampled_from(["", "water", "heat"]),
-    period=st.sampled_from(["", "2026-08", "2026-09"]),
-    document=st.sampled_from(["", "A", "B"]),
+    service=st.sampled_from(["", "water"]),
+    period=st.sampled_from(["", "2026-09"]),
+    document=st.sampled_from(["", "", "A"]),
     due=st.sampled_from(["", "2026-10-05"]),
 )
 
@@ -56,9 +56,11 @@ def a_bureau(template: Path) -> Iterator[Bureau]:
 
 
 def picture(bureau: Bureau) -> list[dict[str, Any]]:
-    """All accounts as a person sees them; charges in no particular order."""
+    """All accounts as a person sees them; charges without their ids, in no particular order."""
     pages = [bureau.page(number) for number in NUMBERS]
     for page in pages:
+        for charge in page["charges"]:
+            del charge["id"]
         page["charges"].sort(key=lambda charge: sorted(charge.items(), key=str))
     return pages
 
@@ -81,7 +83,7 @@ def test_a_file_twice_is_a_file_once(sqlite_template: Path, first: list[Owed], s
 
 
 @settings(max_examples=15)
-@given(files, st.sets(st.tuples(numbers, st.sampled_from(["", "A", "B"]))))
+@given(files, st.sets(st.tuples(numbers, st.sampled_from(["", "A"]))))
 def test_two_halves_are_the_whole(
     sqlite_template: Path, rows: list[Owed], halves: set[tuple[str, str]]
 ) -> None:
