@@ -202,7 +202,8 @@ def commit_is_held(gateway: Gateway, *, fails: bool = False) -> Iterator[tuple[A
             from kvit.storage import sqlite
 
             fault = sqlite.OperationalError("disk I/O error") if fails else None
-            postings._connection = HeldConnection(postings._open(), gate, fault)
+            held = HeldConnection(sqlite.connect(gateway.database.path), gate, fault)
+            postings._own._connection = held
             yield postings, gate.set
             return
         with psycopg.connect(conninfo_of(gateway.database), autocommit=True) as session:

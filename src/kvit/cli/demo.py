@@ -20,8 +20,6 @@ from kvit.cli.shared import JSON, errors, guarded, say
 from kvit.domain.errors import NotAllowed, SettingsError
 
 if TYPE_CHECKING:
-    from litestar import Router
-
     from kvit.cli.demo_books import Progress
     from kvit.main import House, ServeOptions
 
@@ -75,13 +73,6 @@ def demo(
                 say(f"\nStopped. What you did is kept in {data}; `--reset` starts anew.")
     finally:
         house.close()
-
-
-def kiosk_routers(house: House, options: ServeOptions) -> list[Router]:
-    """The kiosk for every agreement in test mode, for a server that is started with one."""
-    from kvit.cli.demo_kiosk import routers
-
-    return routers(house, options)
 
 
 def _turn_to(folder: Path) -> list[str]:

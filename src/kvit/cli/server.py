@@ -190,6 +190,6 @@ def application() -> App:
     server = Server(opened, options)
     if not options.kiosk:
         return server.app()
-    from kvit.cli.demo import kiosk_routers
+    from kvit.cli.demo_kiosk import routers
 
-    return server.app(kiosk_routers(opened, options))
+    return server.app(routers(opened, options))

@@ -73,10 +73,7 @@ def upgrade_within(connection: Connection, revision: str = "head") -> tuple[str 
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})
     before = current(connection)
     if before is not None and not knows(before):
-        raise SchemaMismatch(
-            f"the database has schema {before}, newer than this kvit knows ({newest()}); "
-            "install the version of kvit that made it, or a later one"
-        )
+        raise SchemaMismatch(_newer(before))
     # Only an upgrade needs Alembic, and every command comes by here.
     from alembic import command
 
@@ -88,9 +85,18 @@ def check(database: Database) -> None:
     """Raises ``SchemaMismatch`` unless the database is exactly at this version's schema."""
     with database.read() as connection:
         found = current(connection)
+    if found is None:
+        raise SchemaMismatch("there are no books yet; run `kvit init` first")
+    if not knows(found):
+        raise SchemaMismatch(_newer(found))
     if found != newest():
         raise SchemaMismatch(
-            "there are no books yet; run `kvit init` first"
-            if found is None
-            else f"the database has schema {found}, this kvit needs {newest()}; run `kvit init` to upgrade it"
+            f"the database has schema {found}, this kvit needs {newest()}; run `kvit init` to upgrade it"
         )
+
+
+def _newer(found: str) -> str:
+    return (
+        f"the database has schema {found}, newer than this kvit knows ({newest()}); "
+        "install the version of kvit that made it, or a later one"
+    )

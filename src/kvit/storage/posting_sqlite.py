@@ -100,26 +100,27 @@ class SqlitePostingBook:
         many(_INSERTS["journal"], plan.journal)
 
 
-class SqlitePostings:
-    """Runs a batch's work in one immediate transaction on a connection of its own."""
+class _OwnConnection:
+    """One connection, opened when needed and again after a failure; one thread at a time."""
 
     def __init__(self, path: str) -> None:
         self._path = path
         self._connection: sqlite.Connection | None = None
         self._guard = threading.Lock()
 
-    def run(self, work: Callable[[PostingBook], T]) -> T:
-        """The result of ``work`` once it is committed.
+    def transact(self, begin: str, work: Callable[[sqlite.Connection], T]) -> T:
+        """The result of ``work`` once its transaction is committed.
 
         Raises ``DatabaseUnavailable`` when the database is; any other exception of ``work`` as it is. In
         both cases nothing was committed, unless the commit itself failed: then the outcome is unknown.
         """
         with self._guard:
             try:
-                connection = self._open()
-                connection.execute("BEGIN IMMEDIATE")
-                result = work(SqlitePostingBook(connection))
-                connection.execute("COMMIT")
+                if self._connection is None:
+                    self._connection = sqlite.connect(self._path)
+                self._connection.execute(begin)
+                result = work(self._connection)
+                self._connection.execute("COMMIT")
             except sqlite.OperationalError as error:
                 self.close()
                 raise DatabaseUnavailable(f"the database is not available: {error}") from error
@@ -134,10 +135,19 @@ class SqlitePostings:
             sqlite.roll_back(connection)
             connection.close()
 
-    def _open(self) -> sqlite.Connection:
-        if self._connection is None:
-            self._connection = sqlite.connect(self._path)
-        return self._connection
+
+class SqlitePostings:
+    """Runs a batch's work in one immediate transaction on a connection of its own."""
+
+    def __init__(self, path: str) -> None:
+        self._own = _OwnConnection(path)
+
+    def run(self, work: Callable[[PostingBook], T]) -> T:
+        """The result of ``work`` once it is committed; raises as ``_OwnConnection.transact`` does."""
+        return self._own.transact("BEGIN IMMEDIATE", lambda connection: work(SqlitePostingBook(connection)))
+
+    def close(self) -> None:
+        self._own.close()
 
 
 class SqliteLookupBook:
@@ -153,32 +163,14 @@ class SqliteLookupBook:
 
 
 class SqliteLookups:
-    """Runs a batch's lookups on one short snapshot."""
+    """Runs a batch's lookups on one short snapshot, on a connection of its own."""
 
     def __init__(self, path: str) -> None:
-        self._path = path
-        self._connection: sqlite.Connection | None = None
-        self._guard = threading.Lock()
+        self._own = _OwnConnection(path)
 
     def run(self, work: Callable[[LookupBook], T]) -> T:
         """Raises ``DatabaseUnavailable`` when the database is."""
-        with self._guard:
-            try:
-                if self._connection is None:
-                    self._connection = sqlite.connect(self._path)
-                self._connection.execute("BEGIN")
-                result = work(SqliteLookupBook(self._connection))
-                self._connection.execute("COMMIT")
-            except sqlite.OperationalError as error:
-                self.close()
-                raise DatabaseUnavailable(f"the database is not available: {error}") from error
-            except BaseException:
-                sqlite.roll_back(self._connection)
-                raise
-            return result
+        return self._own.transact("BEGIN", lambda connection: work(SqliteLookupBook(connection)))
 
     def close(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            sqlite.roll_back(connection)
-            connection.close()
+        self._own.close()
