@@ -199,9 +199,7 @@ def test_every_check_is_proved_by_some_tampering() -> None:
 FREE = {
     "billers": {"name", "timezone", "number_scheme", "closed_through", "created_at_us"},
     "accounts": {"status", "name", "address", "phone", "email", "attributes", "created_at_us"},
-    "payments": {
-        "attempts", "payer_fee_minor", "biller_fee_minor", "network_time", "network_at_us", "fields",
-    },
+    "payments": {"attempts", "network_at_us", "fields"},
     "voids": {"void_txn"},
     "journal": {"detail"},
 }  # fmt: skip

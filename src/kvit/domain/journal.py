@@ -24,7 +24,8 @@ def payment_digest(payment: PaymentRow, number: str) -> bytes:
     """What must never change about a payment."""
     return digest_of(
         "payment", payment.agreement_id, payment.txn, payment.receipt, number, payment.amount_minor,
-        payment.currency, payment.service, payment.accounting_date, payment.received_at_us,
+        payment.currency, payment.service, payment.payer_fee_minor, payment.biller_fee_minor,
+        payment.network_time, payment.accounting_date, payment.received_at_us,
     )  # fmt: skip
 
 
