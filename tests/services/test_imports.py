@@ -185,7 +185,7 @@ def refuse(_book: ReceivablesBook) -> None:
 
 
 def test_on_sqlite_every_query_goes_along_an_index(sqlite_books_url: str) -> None:
-    """Without statistics SQLite would walk through all rows of the biller for one account."""
+    """None may walk through all rows of the biller for a few accounts."""
     with bureau_at(sqlite_books_url) as bureau:
         bureau.clients(*NUMBERS[:3])
         seen: list[tuple[str, object]] = []

@@ -6,12 +6,7 @@ from sqlalchemy import func, select
 
 from kvit.domain.model import AccountRow
 from kvit.services.receivables import ChargeView, PaymentView
-from kvit.storage.receivables_reads import (
-    ADJUSTMENTS_ACCOUNT,
-    CHARGES_IDENTITY,
-    PAYMENTS_ACCOUNT,
-    Reads,
-)
+from kvit.storage.receivables_reads import Reads
 from kvit.storage.schema import adjustments, charges, payments
 
 
@@ -25,7 +20,7 @@ class SqlAccountPages(Reads):
         change = adjustments.c
         changes = self._connection.execute(
             select(change.charge_id, func.sum(change.amount_minor))
-            .select_from(self._from(change.account_id, [account_id], ADJUSTMENTS_ACCOUNT))
+            .select_from(self._from(change.account_id, [account_id]))
             .group_by(change.charge_id)
         )
         deltas = {charge_id: int(delta_minor) for charge_id, delta_minor in changes}
@@ -35,7 +30,7 @@ class SqlAccountPages(Reads):
                 table.charge_id, table.service, table.period, table.document, table.amount_minor,
                 table.open_minor, table.due_on,
             )
-            .select_from(self._from(table.account_id, [account_id], CHARGES_IDENTITY))
+            .select_from(self._from(table.account_id, [account_id]))
             .order_by(table.due_on, table.charge_id)
         )  # fmt: skip
         return [
@@ -52,7 +47,7 @@ class SqlAccountPages(Reads):
                 table.agreement_id, table.txn, table.amount_minor, table.state, table.receipt,
                 table.received_at_us, table.accounting_date,
             )
-            .select_from(self._from(table.account_id, [account_id], PAYMENTS_ACCOUNT))
+            .select_from(self._from(table.account_id, [account_id]))
             .order_by(table.received_at_us, table.receipt)
         )  # fmt: skip
         return [PaymentView(*row) for row in rows]

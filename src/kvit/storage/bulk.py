@@ -6,20 +6,7 @@ import json
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import (
-    ARRAY,
-    Column,
-    ColumnElement,
-    Connection,
-    FromClause,
-    Join,
-    TableValuedAlias,
-    Text,
-    bindparam,
-    func,
-)
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy import ARRAY, Column, Connection, TableValuedAlias, Text, bindparam, func
 
 from kvit.services.ports import AmountChange
 from kvit.storage.rows import insert_statement, postgres_type, unnest_insert
@@ -42,31 +29,6 @@ def each_of(
         array = bindparam(None, list(values), type_=ARRAY(column.type))
         return func.unnest(array).table_valued("value").render_derived()
     return func.json_each(bindparam(None, json.dumps(list(values)), type_=Text())).table_valued("value")
-
-
-class Steps(Join):
-    """A join that is walked from left to right, on the right along ``index`` where one is named.
-
-    Only SQLite needs to be told. Without statistics it takes a whole biller for ten rows, and would walk
-    through all of them; it keeps to the order of a CROSS JOIN and to an index that is named.
-    """
-
-    inherit_cache = False
-
-    def __init__(
-        self, left: FromClause, right: FromClause, onclause: ColumnElement[bool], index: str = ""
-    ) -> None:
-        super().__init__(left, right, onclause)
-        self.index = index
-
-
-@compiles(Steps, "sqlite")
-def _steps_on_sqlite(join: Steps, compiler: SQLCompiler, **options: object) -> str:
-    sides = {**options, "asfrom": True}
-    left, right = compiler.process(join.left, **sides), compiler.process(join.right, **sides)
-    indexed = f" INDEXED BY {join.index}" if join.index else ""
-    condition = compiler.process(join.onclause, **{**options, "asfrom": False})  # type: ignore[arg-type]
-    return f"{left} CROSS JOIN {right}{indexed} ON {condition}"
 
 
 def insert_rows(connection: Connection, table: str, rows: Sequence[Row]) -> None:

@@ -8,25 +8,18 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, and_, case, exists, func, select, text
+from sqlalchemy import Column, ColumnElement, Connection, Join, and_, case, exists, func, select, text
 
 from kvit.domain import ledger
 from kvit.domain.model import POSTED, AccountRow, OpenItem
 from kvit.services.balances_import import REASON
 from kvit.services.receivables_ports import KnownCharge, Part, Source
-from kvit.storage.bulk import Steps, each_of
+from kvit.storage.bulk import each_of
 from kvit.storage.rows import columns_of
 from kvit.storage.schema import accounts, adjustments, allocations, charges, entries, payments, transactions
 
 #: Keys in one query: more would only make the parameter long.
 CHUNK = 10_000
-
-#: The indexes on SQLite. The unique key of charges has no name of its own there: it is the table's second.
-CHARGES_IDENTITY = "sqlite_autoindex_charges_2"
-CHARGES_OPEN = "charges_open"
-PAYMENTS_ACCOUNT = "payments_account"
-ADJUSTMENTS_ACCOUNT = "adjustments_account"
-ENTRIES_LEDGER_ACCOUNT = "entries_ledger_account"
 
 _DAY_LENGTH = len("2026-10-31")
 
@@ -38,10 +31,10 @@ class Reads:
         self._connection = connection
         self._biller_id = biller_id
 
-    def _from(self, column: Column[Any], values: Collection[int] | Collection[str], index: str = "") -> Steps:
-        """From each of ``values`` to the rows of this biller that have it in ``column``, along ``index``."""
+    def _from(self, column: Column[Any], values: Collection[int] | Collection[str]) -> Join:
+        """From each of ``values`` to the rows of this biller that have it in ``column``."""
         each, table = each_of(self._connection, column, values), column.table
-        return Steps(each, table, (table.c.biller_id == self._biller_id) & (column == each.c.value), index)
+        return each.join(table, (table.c.biller_id == self._biller_id) & (column == each.c.value))
 
     def account_ids(self, numbers: Collection[str]) -> dict[str, int]:
         found: dict[str, int] = {}
@@ -71,7 +64,7 @@ class Reads:
                 table.charge_id, table.account_id, table.service, table.period, table.document,
                 table.occurrence, table.amount_minor, table.open_minor, table.due_on,
             )
-            .select_from(self._from(table.account_id, account_ids, CHARGES_IDENTITY))
+            .select_from(self._from(table.account_id, account_ids))
             .where(*named)
         )  # fmt: skip
         found = [KnownCharge(*row) for row in connection.execute(query)]
@@ -88,7 +81,7 @@ class Reads:
         table = adjustments.c
         query = (
             select(table.charge_id, func.sum(table.amount_minor))
-            .select_from(self._from(table.account_id, account_ids, ADJUSTMENTS_ACCOUNT))
+            .select_from(self._from(table.account_id, account_ids))
             .where(table.charge_id.is_not(None))
             .group_by(table.charge_id)
         )
@@ -99,7 +92,7 @@ class Reads:
         table = charges.c
         query = (
             select(table.account_id, table.charge_id, table.open_minor, table.due_on, table.service)
-            .select_from(self._from(table.account_id, account_ids, CHARGES_OPEN))
+            .select_from(self._from(table.account_id, account_ids))
             .where(table.open_minor > text("0"))
         )
         for account_id, *item in self._connection.execute(query):
@@ -110,12 +103,12 @@ class Reads:
         table, credit = payments.c, adjustments.c
         paid = (
             select(table.account_id, table.receipt, table.advance_minor, table.accounting_date, table.service)
-            .select_from(self._from(table.account_id, account_ids, PAYMENTS_ACCOUNT))
+            .select_from(self._from(table.account_id, account_ids))
             .where(table.state == POSTED)
         )
         credited = (
             select(credit.account_id, credit.adjustment_id, credit.advance_minor, credit.as_of)
-            .select_from(self._from(credit.account_id, account_ids, ADJUSTMENTS_ACCOUNT))
+            .select_from(self._from(credit.account_id, account_ids))
             .where(credit.charge_id.is_(None))
         )
         if only_unused:
@@ -142,15 +135,14 @@ class Reads:
     def client_sums(self, numbers: Mapping[int, str], as_of: str) -> dict[int, int]:
         account_ids = {ledger.client(number): account_id for account_id, number in numbers.items()}
         booked = entries.c
-        steps = Steps(
-            self._from(booked.ledger_account, account_ids, ENTRIES_LEDGER_ACCOUNT),
+        dated = self._from(booked.ledger_account, account_ids).join(
             transactions,
             (transactions.c.biller_id == booked.biller_id)
             & (transactions.c.transaction_id == booked.transaction_id),
         )
         query = (
             select(booked.ledger_account, func.sum(booked.amount_minor))
-            .select_from(steps)
+            .select_from(dated)
             .where(_day() <= as_of)
             .group_by(booked.ledger_account)
         )
