@@ -13,7 +13,7 @@ from sqlalchemy import text
 from typer.testing import CliRunner, Result
 
 from kvit.cli import books
-from kvit.services.audit_report import CHECKS
+from kvit.services.audit.report import CHECKS
 from kvit.storage import schema
 from kvit.storage.engine import open_database
 from tests.books_check import check_books

@@ -17,9 +17,9 @@ from kvit.domain.errors import SettingsError
 from kvit.domain.journal import GENESIS, chained
 from kvit.domain.messages import Post
 from kvit.domain.model import JournalRow
-from kvit.services.audit import verify
-from kvit.services.audit_chain import UNSEALED_AGE_MAX_US, Anchor, head_text, read_anchor
-from kvit.services.audit_report import CHECKS, FINDINGS_MAX, Report
+from kvit.services.audit.chain import UNSEALED_AGE_MAX_US, Anchor, head_text, read_anchor
+from kvit.services.audit.report import CHECKS, FINDINGS_MAX, Report
+from kvit.services.audit.verify import verify
 from kvit.services.payments import post_batch
 from kvit.storage import schema
 from kvit.storage.audit import SqlAuditBook

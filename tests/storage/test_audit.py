@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 import pytest
 from sqlalchemy import Connection, text
 
-from kvit.services.audit import verify
-from kvit.services.audit_facts import AuditBook
+from kvit.services.audit.facts import AuditBook
+from kvit.services.audit.verify import verify
 from kvit.storage.audit import SqlAuditBook
 from kvit.storage.engine import Database, open_database
 from kvit.storage.sealing import seal_all

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, event, func, select, text
 
 from kvit.domain.errors import KvitError, NotAllowed, NotFound, SchemaMismatch
 from kvit.domain.messages import Post, Posted, Result
-from kvit.services.audit import verify
+from kvit.services.audit.verify import verify
 from kvit.services.payments import post_batch
 from kvit.storage import backup, migrate, restore, schema, sqlite
 from kvit.storage.audit import SqlAuditBook, next_id

@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, func, inspect, select, text
 
 from kvit.domain.errors import SchemaMismatch
-from kvit.services.audit import verify
+from kvit.services.audit.verify import verify
 from kvit.storage import migrate, schema
 from kvit.storage.audit import SqlAuditBook
 from kvit.storage.engine import Database, open_database

@@ -22,9 +22,9 @@ from kvit.cli.shared import JSON, errors, guarded, house, print_json, print_tabl
 from kvit.domain import days
 from kvit.domain.errors import DatabaseUnavailable, NotFound, SettingsError
 from kvit.main import House
-from kvit.services.audit import verify
-from kvit.services.audit_chain import Anchor, read_anchor
-from kvit.services.audit_report import Report
+from kvit.services.audit.chain import Anchor, read_anchor
+from kvit.services.audit.report import Report
+from kvit.services.audit.verify import verify
 from kvit.storage.audit import SqlAuditBook
 from kvit.storage.backup import count_rows, write_backup
 from kvit.storage.restore import Restoring

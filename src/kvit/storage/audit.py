@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from kvit.domain.model import AdjustmentRow, ChargeRow, JournalRow, OutboxRow, PaymentRow, VoidRow
-from kvit.services.audit_facts import (
+from kvit.services.audit.facts import (
     AccountFact,
     AdjustmentFact,
     AllocationFact,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from kvit.domain.journal import digest_of, payment_digest
-from kvit.services.audit_bundles import Bundle
-from kvit.services.audit_facts import PaymentFact, VoidFact
-from kvit.services.audit_ledger import has_sides, sides_text
-from kvit.services.audit_records import PAYMENT_POSTED, PAYMENT_VOIDED, check_recorded, check_told
-from kvit.services.audit_report import Findings
+from kvit.services.audit.bundles import Bundle
+from kvit.services.audit.facts import PaymentFact, VoidFact
+from kvit.services.audit.ledger import has_sides, sides_text
+from kvit.services.audit.records import PAYMENT_POSTED, PAYMENT_VOIDED, check_recorded, check_told
+from kvit.services.audit.report import Findings
 
 
 def check_payment(findings: Findings, bundle: Bundle, fact: PaymentFact) -> None:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from kvit.services.audit_bundles import Bundle
-from kvit.services.audit_report import Findings
+from kvit.services.audit.bundles import Bundle
+from kvit.services.audit.report import Findings
 
 #: (ledger account, amount, currency)
 Side = tuple[str, int, str]

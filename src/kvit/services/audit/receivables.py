@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Collection
 
 from kvit.domain.journal import adjustment_digest
-from kvit.services.audit_bundles import Bundle
-from kvit.services.audit_facts import AdjustmentFact, ChargeFact, TransactionFact
-from kvit.services.audit_ledger import has_sides, sides_text
-from kvit.services.audit_records import ADJUSTED, BALANCES_IMPORTED, CHARGES_IMPORTED, check_recorded
-from kvit.services.audit_report import Findings
+from kvit.services.audit.bundles import Bundle
+from kvit.services.audit.facts import AdjustmentFact, ChargeFact, TransactionFact
+from kvit.services.audit.ledger import has_sides, sides_text
+from kvit.services.audit.records import ADJUSTED, BALANCES_IMPORTED, CHARGES_IMPORTED, check_recorded
+from kvit.services.audit.report import Findings
 
 OPENING = "opening"
 #: What an adjustment may be booked against, besides the income of its charge's service.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from kvit.domain.journal import charges_digest
-from kvit.services.audit_bundles import Bundle
-from kvit.services.audit_report import Findings
+from kvit.services.audit.bundles import Bundle
+from kvit.services.audit.report import Findings
 
 PAYMENT_POSTED = "payment.posted"
 PAYMENT_VOIDED = "payment.voided"

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from kvit.services.audit_bundles import Stream, merged_ids
-from kvit.services.audit_facts import AccountFact, AuditBook, ChangeFact, OpenChargeFact, ShareFact
-from kvit.services.audit_report import Findings
+from kvit.services.audit.bundles import Stream, merged_ids
+from kvit.services.audit.facts import AccountFact, AuditBook, ChangeFact, OpenChargeFact, ShareFact
+from kvit.services.audit.report import Findings
 
 
 @dataclass(slots=True)

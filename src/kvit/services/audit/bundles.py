@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
-from kvit.services.audit_facts import (
+from kvit.services.audit.facts import (
     AdjustmentFact,
     AllocationFact,
     AuditBook,

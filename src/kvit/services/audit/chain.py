@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from kvit.domain.errors import SettingsError
 from kvit.domain.journal import GENESIS, chained
-from kvit.services.audit_facts import AuditBook
-from kvit.services.audit_report import Findings, Report
+from kvit.services.audit.facts import AuditBook
+from kvit.services.audit.report import Findings, Report
 
 #: A record that waits for its place longer than this is a fault: the sealer does not run.
 UNSEALED_AGE_MAX_US = 60_000_000

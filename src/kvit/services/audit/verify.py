@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from kvit.services import audit_ledger, audit_payments, audit_receivables, audit_records
-from kvit.services.audit_accounts import accounts, check_account
-from kvit.services.audit_bundles import Bundle, bundles
-from kvit.services.audit_chain import Anchor, check_chain, check_unsealed
-from kvit.services.audit_facts import AuditBook
-from kvit.services.audit_report import Findings, Report
+from kvit.services.audit import ledger, payments, receivables, records
+from kvit.services.audit.accounts import accounts, check_account
+from kvit.services.audit.bundles import Bundle, bundles
+from kvit.services.audit.chain import Anchor, check_chain, check_unsealed
+from kvit.services.audit.facts import AuditBook
+from kvit.services.audit.report import Findings, Report
 
 #: Ids looked at between two calls of ``progress``.
 PROGRESS_EVERY = 5000
@@ -65,19 +65,19 @@ def _check_bundles(
 
 def check_bundle(findings: Findings, bundle: Bundle) -> None:
     """Everything that rows of one id must be to each other."""
-    audit_ledger.check_transaction(findings, bundle)
+    ledger.check_transaction(findings, bundle)
     for payment in bundle.payments:
-        audit_payments.check_payment(findings, bundle, payment)
+        payments.check_payment(findings, bundle, payment)
     for void in bundle.voids:
-        audit_payments.check_void(findings, bundle, void)
+        payments.check_void(findings, bundle, void)
     for charge in bundle.charges:
-        audit_receivables.check_charge(findings, bundle, charge)
+        receivables.check_charge(findings, bundle, charge)
     for adjustment in bundle.adjustments:
-        audit_receivables.check_adjustment(findings, bundle, adjustment)
-    audit_receivables.check_allocations(findings, bundle)
-    audit_receivables.check_advances(findings, bundle)
-    audit_records.check_records(findings, bundle)
-    audit_records.check_slice(findings, bundle)
+        receivables.check_adjustment(findings, bundle, adjustment)
+    receivables.check_allocations(findings, bundle)
+    receivables.check_advances(findings, bundle)
+    records.check_records(findings, bundle)
+    records.check_slice(findings, bundle)
 
 
 def _check_accounts(
