@@ -158,33 +158,44 @@ def look(office: Office, job: Job, file: File) -> Tally:
     """What importing would change. Nothing is written."""
     tally = Tally()
     for start, stop in _slices(office, job):
-        tally.add(
-            office.store.read(
-                lambda book, start=start, stop=stop: job.slice(  # type: ignore[misc]
-                    book, start, stop, _act(book, office, file, 0, dry_run=True)
-                )
-            )
-        )
+        tally.add(office.store.read(_Slice(office, job, file, start, stop)))
     return tally
 
 
 def run(office: Office, job: Job, file: File) -> Outcome:
     """Import everything. What a broken run has left in the books is found there and left as it is."""
+    assert not job.errors, "a file with errors is not imported"
     import_id, resumed = office.store.write(lambda book: _begin(book, office, job, file))
     tally = Tally()
     for start, stop in _slices(office, job):
-        part = office.store.write(
-            lambda book, start=start, stop=stop: job.slice(  # type: ignore[misc]
-                book, start, stop, _act(book, office, file, import_id)
-            )
-        )
-        tally.add(part)
+        tally.add(office.store.write(_Slice(office, job, file, start, stop, import_id)))
         office.store.rest()
     summary = _summary(job, tally)
     finished_at_us = days.to_us(office.clock.now())
     office.store.write(lambda book: book.finish_import(import_id, summary, finished_at_us))
     office.store.renew_statistics()
     return Outcome(import_id, resumed, tally)
+
+
+@dataclass(frozen=True, slots=True)
+class _Slice:
+    """The work of one transaction; without an import to belong to, it is a dry run."""
+
+    office: Office
+    job: Job
+    file: File
+    start: int
+    stop: int
+    import_id: int | None = None
+
+    def __call__(self, book: ReceivablesBook) -> Tally:
+        biller, now = book.biller(), self.office.clock.now()
+        today = now.astimezone(days.zone(biller.timezone)).date().isoformat()
+        act = Act(
+            biller, self.import_id or 0, self.file.name, self.office.author, days.to_us(now), today,
+            self.import_id is None,
+        )  # fmt: skip
+        return self.job.slice(book, self.start, self.stop, act)
 
 
 def _slices(office: Office, job: Job) -> Iterator[tuple[int, int]]:
@@ -230,9 +241,3 @@ def _summary(job: Job, tally: Tally | None) -> str:
     if tally is not None:
         summary.update((name, getattr(tally, name)) for name in COUNTS)
     return json.dumps(summary)
-
-
-def _act(book: ReceivablesBook, office: Office, file: File, import_id: int, *, dry_run: bool = False) -> Act:
-    biller, now = book.biller(), office.clock.now()
-    today = now.astimezone(days.zone(biller.timezone)).date().isoformat()
-    return Act(biller, import_id, file.name, office.author, days.to_us(now), today, dry_run)
