@@ -14,7 +14,7 @@ import pytest
 from psycopg import errors
 
 from kvit.domain.errors import DatabaseUnavailable, OutcomeUnknown
-from kvit.domain.messages import Conflict, Post, Posted, Result
+from kvit.domain.messages import Conflict, Post, Posted, Result, Void, Voided
 from kvit.domain.model import AccountKey, Agreement, PaymentKey
 from kvit.services.payments import post_batch
 from kvit.services.ports import PostingBook, PostingPlan, Situation
@@ -113,6 +113,45 @@ def test_a_deadlock_is_run_again_and_nobody_hears_of_it(
         results = waiting.result(20)
     assert [type(result) for result in results] == [Posted, Posted]
     assert len(runs) >= 2
+    assert books.findings(town.biller_id) == []
+
+
+def test_what_is_decided_on_is_read_behind_the_lock(books: Gateway, town: Town, agreement: Agreement) -> None:
+    """Two payments of a whole debt wait for its account; the second one must see what the first one did."""
+    demands = [(agreement, Post(txn, "a", 1_000)) for txn in ("t1", "t2")]
+    with (
+        locked(books, town, "a") as let_go,
+        opened(conninfo_of(books.database)) as rival,
+        ThreadPoolExecutor(2) as threads,
+    ):
+        waiting = []
+        for gateway, demand in zip((books, rival), demands, strict=True):
+            waiting.append(threads.submit(gateway.post, [demand]))
+            wait_until(lambda: count_locks_waited_for(books) == len(waiting))
+        let_go()
+        assert all(isinstance(each.result(20)[0], Posted) for each in waiting)
+    assert [row["open_minor"] for row in books.rows("charges", town.biller_id)] == [0, 1_000]
+    assert sorted(row["advance_minor"] for row in books.rows("payments", town.biller_id)) == [0, 1_000]
+    assert books.findings(town.biller_id) == []
+
+
+def test_a_void_reads_behind_the_lock_too(books: Gateway, town: Town, agreement: Agreement) -> None:
+    """A payment comes in while a void waits: its money must not lie unused beside the debt that opens."""
+    books.ask(agreement, Post("t1", "a", 1_000))
+    with (
+        locked(books, town, "a") as let_go,
+        opened(conninfo_of(books.database)) as rival,
+        ThreadPoolExecutor(2) as threads,
+    ):
+        paying = threads.submit(rival.ask, agreement, Post("t2", "a", 1_000))
+        wait_until(lambda: count_locks_waited_for(books) == 1)
+        voiding = threads.submit(books.ask, agreement, Void(txn="t1"))
+        wait_until(lambda: count_locks_waited_for(books) == 2)
+        let_go()
+        assert isinstance(paying.result(20), Posted)
+        assert isinstance(voiding.result(20), Voided)
+    assert [row["open_minor"] for row in books.rows("charges", town.biller_id)] == [0, 1_000]
+    assert [row["advance_minor"] for row in books.rows("payments", town.biller_id)] == [0, 0]
     assert books.findings(town.biller_id) == []
 
 
@@ -226,6 +265,20 @@ def setting(cluster: Cluster, name: str) -> str:
         row = connection.execute("SELECT current_setting(%s)", (name,)).fetchone()
         assert row is not None
         return str(row[0])
+
+
+@contextmanager
+def locked(books: Gateway, town: Town, number: str) -> Iterator[Callable[[], None]]:
+    """An account in somebody else's hands, until it is let go."""
+    with other_session(books) as session:
+        session.execute(
+            "SELECT 1 FROM accounts WHERE biller_id = %s AND number = %s FOR UPDATE", (town.biller_id, number)
+        )
+        yield session.rollback
+
+
+def count_locks_waited_for(books: Gateway) -> int:
+    return count_waiting(books, "transactionid") + count_waiting(books, "tuple")
 
 
 def count_waiting(books: Gateway, event: str) -> int:
