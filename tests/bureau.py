@@ -13,9 +13,9 @@ from kvit.domain import days
 from kvit.domain.messages import Post, Posted, Result
 from kvit.domain.model import Agreement, Biller
 from kvit.services.corrections import void_payment
-from kvit.services.imports import File, Job, Office, Outcome, Tally, look, run
 from kvit.services.payments import post_batch
-from kvit.services.receivables import account_page, accounts_job, balances_job, charges_job
+from kvit.services.receivables.office import account_page, accounts_job, balances_job, charges_job
+from kvit.services.receivables.run import File, Job, Office, Outcome, Tally, look, run
 from kvit.storage.account_pages import SqlAccountPages
 from kvit.storage.billers import add_biller
 from kvit.storage.corrections import SqlCorrections

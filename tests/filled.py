@@ -18,9 +18,9 @@ from kvit.domain import days
 from kvit.domain.messages import Post, Posted
 from kvit.domain.model import Agreement, Biller, Fee
 from kvit.services.corrections import void_payment
-from kvit.services.imports import File, Job, Office, run
 from kvit.services.payments import post_batch
-from kvit.services.receivables import accounts_job, balances_job, charges_job
+from kvit.services.receivables.office import accounts_job, balances_job, charges_job
+from kvit.services.receivables.run import File, Job, Office, run
 from kvit.storage.billers import add_biller
 from kvit.storage.corrections import SqlCorrections
 from kvit.storage.engine import Database

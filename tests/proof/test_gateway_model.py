@@ -32,8 +32,8 @@ from kvit.domain.messages import (
 )
 from kvit.domain.model import Agreement, Biller
 from kvit.services.corrections import void_payment
-from kvit.services.imports import Act
-from kvit.services.receivables import accounts_job, charges_job, set_status
+from kvit.services.receivables.office import accounts_job, charges_job, set_status
+from kvit.services.receivables.run import Act
 from kvit.storage.billers import find_biller
 from kvit.storage.receivables import SqlReceivables
 from tests.bureau import Client, Owed

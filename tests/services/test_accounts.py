@@ -11,7 +11,7 @@ from sqlalchemy import select
 from kvit.domain.errors import NotAllowed, NotFound
 from kvit.domain.messages import Refused
 from kvit.domain.numbers import is_valid
-from kvit.services.receivables import accounts_job, hand_out, set_status
+from kvit.services.receivables.office import accounts_job, hand_out, set_status
 from kvit.storage import schema
 from tests.bureau import BILLER, Bureau, Client, bureau_at
 

@@ -12,9 +12,9 @@ from sqlalchemy import event, func, select
 from sqlalchemy.engine import Engine
 
 from kvit.domain.errors import DatabaseUnavailable
-from kvit.services.imports import File, Office, run
-from kvit.services.receivables import charges_job, unfinished
-from kvit.services.receivables_ports import ReceivablesBook
+from kvit.services.receivables.office import charges_job, unfinished
+from kvit.services.receivables.ports import ReceivablesBook
+from kvit.services.receivables.run import File, Office, run
 from kvit.storage import schema
 from kvit.storage.engine import open_database
 from kvit.storage.receivables import SqlReceivables

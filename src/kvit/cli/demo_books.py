@@ -24,12 +24,12 @@ from kvit.domain.errors import NotAllowed
 from kvit.domain.messages import Posted
 from kvit.domain.model import CLOSED, Agreement
 from kvit.main import House, RegistryCatalogue, SystemClock, open_house
-from kvit.services import imports
 from kvit.services.agreements import read_file
 from kvit.services.billers import make_biller
 from kvit.services.payments import post_batch
 from kvit.services.ports import PostingBook
-from kvit.services.receivables import accounts_job, charges_job, set_status
+from kvit.services.receivables import run as imports
+from kvit.services.receivables.office import accounts_job, charges_job, set_status
 from kvit.simulator.clients import IBOX, QIWI, STORIES, UNKNOWN
 from kvit.simulator.utility import BILLER, SEED, Payment, Utility, make_utility
 from kvit.storage import migrate

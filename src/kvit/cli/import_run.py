@@ -18,9 +18,9 @@ from kvit.domain.errors import NotFound, SettingsError
 from kvit.domain.model import Biller, JsonObject
 from kvit.files.records import Rows
 from kvit.files.tables import FILE_BYTES_MAX, Table, read_table
-from kvit.services.imports import COUNTS, File, Job, Office, as_of_text, look, run
-from kvit.services.receivables import unfinished
-from kvit.services.receivables_ports import ImportRow
+from kvit.services.receivables.office import unfinished
+from kvit.services.receivables.ports import ImportRow
+from kvit.services.receivables.run import COUNTS, File, Job, Office, as_of_text, look, run
 from kvit.storage.receivables import SqlReceivables
 
 #: So many row errors are reported one by one; the rest is counted.

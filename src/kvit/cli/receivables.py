@@ -16,7 +16,7 @@ from kvit.domain.errors import SettingsError
 from kvit.domain.model import ACTIVE, CLOSED, JsonObject
 from kvit.domain.money import exponent_of, format_amount
 from kvit.files.receivables import read_accounts, read_balances, read_charges
-from kvit.services.receivables import (
+from kvit.services.receivables.office import (
     NUMBERS_MAX,
     account_page,
     accounts_job,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import func, select
 
 from kvit.domain.model import AccountRow
-from kvit.services.receivables import ChargeView, PaymentView
+from kvit.services.receivables.office import ChargeView, PaymentView
 from kvit.storage.receivables_reads import Reads
 from kvit.storage.schema import adjustments, charges, payments
 

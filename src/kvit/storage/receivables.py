@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from kvit.domain.errors import DatabaseUnavailable, NotFound
 from kvit.domain.model import Biller
-from kvit.services.receivables_ports import FINISHED, RUNNING, ImportRow, ReceivablesBook, ReceivablesPlan
+from kvit.services.receivables.ports import FINISHED, RUNNING, ImportRow, ReceivablesBook, ReceivablesPlan
 from kvit.storage import billers, sqlite
 from kvit.storage.bulk import add_to_sums, insert_rows, is_postgres, set_columns
 from kvit.storage.engine import RETRIES, Database, is_retryable

@@ -12,8 +12,8 @@ from sqlalchemy import Column, ColumnElement, Connection, Join, and_, case, exis
 
 from kvit.domain import ledger
 from kvit.domain.model import POSTED, AccountRow, OpenItem
-from kvit.services.balances_import import REASON
-from kvit.services.receivables_ports import KnownCharge, Part, Source
+from kvit.services.receivables.balances import REASON
+from kvit.services.receivables.ports import KnownCharge, Part, Source
 from kvit.storage.bulk import each_of
 from kvit.storage.rows import columns_of
 from kvit.storage.schema import accounts, adjustments, allocations, charges, entries, payments, transactions

@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 from kvit.domain import days
 from kvit.domain.model import Biller
 from kvit.services.ports import Clock
-from kvit.services.receivables_ports import RUNNING, ImportRow, ReceivablesBook, ReceivablesStore
+from kvit.services.receivables.ports import RUNNING, ImportRow, ReceivablesBook, ReceivablesStore
 
 #: A slice should keep other writers out for about so long; its size follows what the last one took.
 SLICE_S = 0.1

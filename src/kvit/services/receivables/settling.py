@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from kvit.domain.allocation import by_age, use_advances
 from kvit.domain.model import OpenItem
-from kvit.services.receivables_ports import KnownCharge, ReceivablesBook, Source
+from kvit.services.receivables.ports import KnownCharge, ReceivablesBook, Source
 
 
 class Move(NamedTuple):

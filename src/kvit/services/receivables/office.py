@@ -12,10 +12,10 @@ from kvit.domain import days, numbers
 from kvit.domain.errors import NotAllowed, NotFound
 from kvit.domain.journal import digest_of
 from kvit.domain.model import ACTIVE, CLOSED, AccountRow, Biller, JournalRow, JsonObject
-from kvit.services.accounts_import import AccountLine, AccountsJob, prepare_accounts
-from kvit.services.balances_import import BalanceLine, BalancesJob, prepare_balances
-from kvit.services.charges_import import ChargeLine, ChargesJob, prepare_charges
-from kvit.services.receivables_ports import ImportRow, ReceivablesBook, ReceivablesPlan, ReceivablesStore
+from kvit.services.receivables.accounts import AccountLine, AccountsJob, prepare_accounts
+from kvit.services.receivables.balances import BalanceLine, BalancesJob, prepare_balances
+from kvit.services.receivables.charges import ChargeLine, ChargesJob, prepare_charges
+from kvit.services.receivables.ports import ImportRow, ReceivablesBook, ReceivablesPlan, ReceivablesStore
 
 ACCOUNT_STATUS = "account.status"
 NUMBERS_HANDED_OUT = "account.numbers"

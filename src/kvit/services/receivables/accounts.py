@@ -14,8 +14,8 @@ from typing import Protocol
 from kvit.domain.journal import digest_of
 from kvit.domain.model import ACTIVE, AccountRow, JournalRow
 from kvit.domain.numbers import is_valid
-from kvit.services.imports import Act, LineError, Tally
-from kvit.services.receivables_ports import ReceivablesBook, ReceivablesPlan
+from kvit.services.receivables.ports import ReceivablesBook, ReceivablesPlan
+from kvit.services.receivables.run import Act, LineError, Tally
 
 ACCOUNTS_IMPORTED = "accounts.imported"
 FIELDS = ("name", "address", "phone", "email")

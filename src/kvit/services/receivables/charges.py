@@ -17,9 +17,9 @@ from typing import Protocol
 
 from kvit.domain import days
 from kvit.domain.money import AMOUNT_MINOR_MAX, exponent_of, format_amount
-from kvit.services.imports import Act, LineError, Tally
-from kvit.services.receivables_desk import Booking, Change, Decision, NewCharge, Owner, book_decision
-from kvit.services.receivables_ports import KnownCharge, ReceivablesBook
+from kvit.services.receivables.desk import Booking, Change, Decision, NewCharge, Owner, book_decision
+from kvit.services.receivables.ports import KnownCharge, ReceivablesBook
+from kvit.services.receivables.run import Act, LineError, Tally
 
 CHARGES_IMPORTED = "charges.imported"
 #: The service of charges whose file names none.

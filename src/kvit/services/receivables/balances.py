@@ -14,9 +14,9 @@ from typing import Protocol
 from kvit.domain import days, ledger
 from kvit.domain.model import OpenItem
 from kvit.domain.money import AMOUNT_MINOR_MAX, exponent_of, format_amount
-from kvit.services.imports import Act, LineError, Tally
-from kvit.services.receivables_desk import Booking, Credit, Decision, NewCharge, Owner, book_decision
-from kvit.services.receivables_ports import ReceivablesBook
+from kvit.services.receivables.desk import Booking, Credit, Decision, NewCharge, Owner, book_decision
+from kvit.services.receivables.ports import ReceivablesBook
+from kvit.services.receivables.run import Act, LineError, Tally
 
 BALANCES_IMPORTED = "balances.imported"
 #: The service of what is owed where the file names none.

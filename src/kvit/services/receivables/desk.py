@@ -15,8 +15,8 @@ from kvit.domain import ledger
 from kvit.domain.journal import adjustment_digest, charges_digest
 from kvit.domain.model import AdjustmentRow, AllocationRow, ChargeRow, JournalRow, OpenItem, TransactionRow
 from kvit.services.ports import AmountChange
-from kvit.services.receivables_ports import KnownCharge, ReceivablesBook, ReceivablesPlan
-from kvit.services.settling import Settling
+from kvit.services.receivables.ports import KnownCharge, ReceivablesBook, ReceivablesPlan
+from kvit.services.receivables.settling import Settling
 
 CHARGE_ADJUSTED = "charge.adjusted"
 BALANCE_CREDITED = "balance.credited"
