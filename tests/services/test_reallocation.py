@@ -107,8 +107,9 @@ def test_refusals_change_nothing(gateway: Gateway) -> None:
     wishes=st.lists(st.tuples(st.integers(0, 3), st.permutations([0, 1, 2]), st.booleans()), max_size=6),
 )
 def test_however_often_it_is_decided_the_books_hold(
-    gateway: Gateway, amounts: list[int], wishes: list[tuple[int, list[int], bool]]
+    shared_gateway: Gateway, amounts: list[int], wishes: list[tuple[int, list[int], bool]]
 ) -> None:
+    gateway = shared_gateway
     town = town_of(gateway)
     receipts = [pay(gateway, town, amount, f"t{place}") for place, amount in enumerate(amounts)]
     for which, order, by_service in wishes:
