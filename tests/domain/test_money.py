@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kvit.domain import money
@@ -95,6 +95,7 @@ def test_a_fee_is_a_part_of_the_sum(fee: Fee, amount_minor: int) -> None:
 
 
 @given(st.integers(0, 999_999), st.integers(1, 10**16))
+@example(900_001, 10**16 - 1)
 def test_a_share_is_rounded_half_up_exactly(millionths: int, amount_minor: int) -> None:
     """At sums beyond 2**53 too, where a float is off by one."""
     exact = Decimal(amount_minor) * Decimal(millionths) / Decimal(1_000_000)
