@@ -46,12 +46,11 @@ def list_payments(
     exponent = exponent_of(owner.currency)
     print_table(
         f"Payments of {owner.name}",
-        ("receipt", "received", "account", "sum", "state", "agreement", "txn", "booked on"),
+        ("receipt", "received", "account", "sum", "state", "by", "txn"),
         [
             (
-                row["receipt"], row["received_at"][:19].replace("T", " "), row["account"],
+                row["receipt"], row["received_at"][:16].replace("T", " "), row["account"],
                 format_amount(row["amount_minor"], exponent), row["state"], row["agreement"], row["txn"],
-                row["accounting_date"],
             )
             for row in rows
         ],

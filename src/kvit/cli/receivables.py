@@ -229,13 +229,13 @@ def _print_page(page: JsonObject) -> None:
         for each in page["charges"]
     ]  # fmt: skip
     payments = [
-        (each["receipt"], each["received_at"][:19].replace("T", " "), money(each["amount_minor"]),
-         each["state"], each["agreement"], each["txn"], each["accounting_date"])
+        (each["receipt"], each["received_at"][:16].replace("T", " "), money(each["amount_minor"]),
+         each["state"], each["agreement"], each["txn"])
         for each in page["payments"]
     ]  # fmt: skip
     columns: tuple[str, ...] = ("id", "due", "service", "period", "document", "amount", "open")
     _print_rows("Charges", columns, charges, ("amount", "open"))
-    columns = ("receipt", "received", "sum", "state", "agreement", "txn", "booked on")
+    columns = ("receipt", "received", "sum", "state", "by", "txn")
     _print_rows("Payments", columns, payments, ("receipt", "sum"))
 
 
