@@ -53,8 +53,8 @@ class Installation:
                 start_new_session=True,
             )  # fmt: skip
         while not self.is_ready():
-            assert self.process.poll() is None, self.log()
-            assert time.monotonic() - began_s < READY_TIMEOUT_S, self.log()
+            assert self.process.poll() is None, self.log()[-4000:]
+            assert time.monotonic() - began_s < READY_TIMEOUT_S, self.log()[-4000:]
             time.sleep(0.02)
         return time.monotonic() - began_s
 
@@ -83,7 +83,7 @@ class Installation:
             self.kill()
 
     def log(self) -> str:
-        return (self.data / "server.log").read_text(errors="replace")[-4000:]
+        return (self.data / "server.log").read_text(errors="replace")
 
     def balances(self) -> dict[str, int]:
         return {
