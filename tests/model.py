@@ -5,6 +5,7 @@ No database, no double entry, no batches: clients, charges, payments, and which 
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -43,8 +44,6 @@ class Account:
 
 @dataclass(frozen=True)
 class Terms:
-    """What an agreement allows at the moment."""
-
     agreement: str
     low_minor: int = 1
     high_minor: int = 10**15
@@ -59,7 +58,7 @@ class Model:
     def __init__(self) -> None:
         self.accounts: dict[str, Account] = {}
         self.payments: dict[tuple[str, str], Payment] = {}
-        self._order = 0
+        self._next = itertools.count(1).__next__
 
     def lookup(self, terms: Terms, today: date, number: str) -> tuple[str, Any]:
         if not terms.first_day <= today <= terms.last_day:
@@ -87,8 +86,7 @@ class Model:
             return found
         if not max(terms.low_minor, 1) <= post.amount_minor <= terms.high_minor:
             return ("bad amount", post.amount_minor)
-        is_plausible = network_day is not None and -1 <= (today - network_day).days <= 31
-        day = network_day if is_plausible and network_day else today
+        day = network_day if network_day and -1 <= (today - network_day).days <= 31 else today
         payment = Payment(self._next(), post.number, post.amount_minor, post.service, day.isoformat())
         self.payments[terms.agreement, post.txn] = payment
         self._settle(post.number)
@@ -125,13 +123,13 @@ class Model:
         self._settle(number)
 
     def open_minor(self, number: str, document: str) -> int:
-        settled_minor = sum(payment.shares.get(document, 0) for payment in self._money(number))
-        return self.accounts[number].charges[document].amount_minor - settled_minor
+        charge = self.accounts[number].charges[document]
+        return charge.amount_minor - sum(p.shares.get(document, 0) for p in self._money(number))
 
     def owed_minor(self, number: str) -> int:
         """Below zero: paid in advance."""
-        charged_minor = sum(charge.amount_minor for charge in self.accounts[number].charges.values())
-        return charged_minor - sum(payment.amount_minor for payment in self._money(number))
+        charges = self.accounts[number].charges.values()
+        return sum(c.amount_minor for c in charges) - sum(p.amount_minor for p in self._money(number))
 
     def _money(self, number: str) -> list[Payment]:
         """What the client has paid and not got back, oldest first."""
@@ -149,7 +147,3 @@ class Model:
         charges = self.accounts[number].charges.items()
         ranks = {d: (bool(service) and c.service != service, c.due_on, c.order) for d, c in charges}
         return sorted(ranks, key=ranks.__getitem__)
-
-    def _next(self) -> int:
-        self._order += 1
-        return self._order

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from kvit.domain import days
 from kvit.domain.model import Agreement
@@ -25,6 +27,7 @@ from tests.seeding import MADE_AT, Client, Town, agreement_of, seed
 READY_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 40.0
 LOGIN, PASSWORD = "osmp", "secret"
+KVIT = str(Path(sys.executable).with_name("kvit"))
 
 
 @dataclass
@@ -42,15 +45,13 @@ class Installation:
     def start(self, *options: str) -> float:
         """Start a server; says after how many seconds it was ready."""
         assert self.process is None
-        command = [str(Path(sys.executable).with_name("kvit")), "serve", "--port", str(self.port), *options]
-        environment = {**os.environ, "KVIT_DATABASE": self.url, "KVIT_DATA": str(self.data)}
-        environment.pop("KVIT_CONFIG", None)
+        command = [KVIT, "serve", "--port", str(self.port), *options]
         began_s = time.monotonic()
         with (self.data / "server.log").open("ab") as log:
             # A group of its own: workers are killed with their parent.
             self.process = subprocess.Popen(
-                command, env=environment, cwd=self.data, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True,
+                command, env=self._environment(), cwd=self.data, start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
         while not self.is_ready():
             assert self.process.poll() is None, self.log()[-4000:]
@@ -81,6 +82,18 @@ class Installation:
             return self.process.wait(STOP_TIMEOUT_S)
         finally:
             self.kill()
+
+    def audit(self) -> dict[str, Any]:
+        """What `kvit audit verify` says, which shares no code with posting and follows the chain."""
+        command = [KVIT, "audit", "verify", "--json"]
+        told = subprocess.run(command, env=self._environment(), capture_output=True, check=False, timeout=120)
+        report: dict[str, Any] = json.loads(told.stdout)
+        assert (told.returncode == 0) == report["ok"], told
+        return report
+
+    def _environment(self) -> dict[str, str]:
+        own = {"KVIT_DATABASE": self.url, "KVIT_DATA": str(self.data)}
+        return {name: value for name, value in os.environ.items() if name != "KVIT_CONFIG"} | own
 
     def log(self) -> str:
         return (self.data / "server.log").read_text(errors="replace")

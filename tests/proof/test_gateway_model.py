@@ -292,6 +292,7 @@ _QUERIES = (
 )
 
 
+@pytest.mark.slow
 def test_the_gateway_does_what_the_model_says(gateway: Gateway) -> None:
     class Machine(GatewayMachine):
         def __init__(self) -> None:

@@ -26,6 +26,8 @@ from tests.proof.serving import Installation, installed
 from tests.proof.terminals import Answer, Terminal, pay_target, run_terminals
 from tests.seeding import Client, Due
 
+pytestmark = pytest.mark.slow
+
 CLIENTS = [Client(f"{place:07}", [Due(100_000)]) for place in range(100)]
 KILLS = 3
 TERMINALS = 16
@@ -94,6 +96,8 @@ def pay_under(installation: Installation, deeds: Sequence[Callable[[], None]]) -
     after = installation.balances()
     assert sum(before.values()) - sum(after.values()) == sum(post.amount_minor for post in wanted)
     assert installation.gateway.findings(installation.town.biller_id) == []
+    audited = installation.audit()
+    assert (audited["findings"], audited["payments"]) == ([], len(wanted))
     return sum(t.unanswered for t in terminals), sum(t.told_later for t in terminals)
 
 

@@ -67,6 +67,7 @@ async def ask(terminal: Terminal, sent: Sent) -> Answer:
     return await terminal.ask(pay_target(*sent))
 
 
+@pytest.mark.slow
 def test_one_to_five_times_from_32_terminals(served: Installation) -> None:
     chance = random.Random(1)  # noqa: S311
     payments = [
@@ -100,6 +101,7 @@ def test_one_to_five_times_from_32_terminals(served: Installation) -> None:
     after = served.balances()
     assert {number: before[number] - after[number] for number in before} == {n: paid[n] for n in before}
     assert served.gateway.findings(served.town.biller_id) == []
+    assert served.audit()["findings"] == []
 
 
 def test_conflicting_repeats_race_the_original(served: Installation) -> None:
