@@ -17,11 +17,13 @@ DEV_STAMP := $(VENV)/.installed-dev
 ARGS ?=
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format locks audit clean
+.PHONY: help demo test faults simulate lint format locks audit clean
 
 help:
 	@echo "make demo    a running kvit with a water utility of 2,000 accounts, and a kiosk to pay at"
 	@echo "make test    all tests; ARGS='-k word' for some of them"
+	@echo "make faults  what may break, broken on purpose, with whole loads (half an hour)"
+	@echo "make simulate  a million simulated histories; may be stopped, and goes on where it was"
 	@echo "make lint    style, types and who may import whom"
 	@echo "make format  put the code into the common form"
 	@echo "make locks   look for newer releases and write requirements/ anew"
@@ -33,6 +35,12 @@ demo: $(MAIN_STAMP)
 
 test: $(DEV_STAMP)
 	$(BIN)/python -m pytest $(ARGS)
+
+faults: $(DEV_STAMP)
+	KVIT_FAULTS=full $(BIN)/python -m pytest tests/faults -q $(ARGS)
+
+simulate: $(DEV_STAMP)
+	$(BIN)/python -m tests.simulation $(ARGS)
 
 lint: $(DEV_STAMP)
 	$(BIN)/ruff check
