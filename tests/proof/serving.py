@@ -28,6 +28,7 @@ READY_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 40.0
 LOGIN, PASSWORD = "osmp", "secret"
 KVIT = str(Path(sys.executable).with_name("kvit"))
+SERVE = (KVIT, "serve")
 
 
 @dataclass
@@ -42,10 +43,13 @@ class Installation:
     port: int = field(default_factory=_free_port)
     process: subprocess.Popen[bytes] | None = None
 
-    def start(self, *options: str) -> float:
-        """Start a server; says after how many seconds it was ready."""
+    def start(self, *options: str, program: Sequence[str] = SERVE) -> float:
+        """Start a server; says after how many seconds it was ready.
+
+        ``program``: what starts it, where that is not the plain command; it is given the same options.
+        """
         assert self.process is None
-        command = [KVIT, "serve", "--port", str(self.port), *options]
+        command = [*program, "--port", str(self.port), *options]
         began_s = time.monotonic()
         with (self.data / "server.log").open("ab") as log:
             # A group of its own: workers are killed with their parent.

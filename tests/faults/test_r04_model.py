@@ -37,6 +37,8 @@ from kvit.services.receivables.run import Act
 from kvit.storage.billers import find_biller
 from kvit.storage.receivables import SqlReceivables
 from tests.bureau import Client, Owed
+from tests.faults.audited import audit
+from tests.faults.conftest import Seen, load
 from tests.gateway import NOON, Gateway
 from tests.model import Account, Model, Terms
 from tests.seeding import agreement_of, seed
@@ -244,6 +246,10 @@ class GatewayMachine(RuleBasedStateMachine):
 
     @invariant()
     def sums_agree(self) -> None:
+        self.check()
+
+    def check(self) -> None:
+        """The same accounts, charges, payments and allocations here and there."""
         model = self.model
         accounts = {number: (a.status, model.owed_minor(number)) for number, a in model.accounts.items()}
         charges = {d: model.open_minor(number, d) for number, a in model.accounts.items() for d in a.charges}
@@ -292,12 +298,30 @@ _QUERIES = (
 )
 
 
+#: Stories on each engine; the whole load is what fits into four minutes.
+STORIES = {"sqlite": load(100, 600), "postgres": load(20, 150)}
+
+
 @pytest.mark.slow
-def test_the_gateway_does_what_the_model_says(gateway: Gateway) -> None:
+@pytest.mark.timeout(900)
+def test_the_gateway_does_what_the_model_says(gateway: Gateway, seen: Seen) -> None:
     class Machine(GatewayMachine):
+        steps = 0
+
         def __init__(self) -> None:
             super().__init__(gateway)
 
-    examples = 20 if gateway.database.is_postgres else 100
-    wanted = settings(max_examples=examples, stateful_step_count=30, suppress_health_check=list(HealthCheck))
+        def check(self) -> None:
+            Machine.steps += 1
+            super().check()
+
+        def teardown(self) -> None:
+            super().teardown()
+            assert audit(gateway.database, self.biller.biller_id) == []
+
+    stories = STORIES["postgres" if gateway.database.is_postgres else "sqlite"]
+    wanted = settings(
+        max_examples=stories, stateful_step_count=load(30, 100), suppress_health_check=list(HealthCheck)
+    )
     run_state_machine_as_test(Machine, settings=wanted)
+    seen(stories=stories, steps=Machine.steps)
