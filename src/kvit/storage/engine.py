@@ -13,12 +13,13 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 
-from kvit.domain.errors import DatabaseUnavailable, SettingsError
+from kvit.domain.errors import DatabaseUnavailable, OutcomeUnknown, SettingsError
 from kvit.storage import sqlite
 
 #: How often a transaction that the database broke off (deadlock, serialisation) is run again.
 RETRIES = 5
 _RETRY_STATES = {"40P01", "40001"}
+_STANDBY_GIVEN_UP = "standby given up"
 
 
 @dataclass(slots=True)
@@ -40,9 +41,15 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """One transaction: committed at the end of the block, rolled back by an exception."""
-        with _translated(), self._writer.begin() as connection:
-            yield connection
+        """One transaction: committed at the end of the block, rolled back by an exception.
+
+        Raises ``OutcomeUnknown`` when it was committed here and perhaps nowhere else.
+        """
+        with _translated(), self._writer.connect() as connection:
+            with connection.begin():
+                yield connection
+            if connection.info.get(_STANDBY_GIVEN_UP):
+                raise OutcomeUnknown("the commit did not reach a standby")
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -94,6 +101,20 @@ def _open_sqlite(url: URL) -> Database:
 def _open_postgres(url: URL) -> Database:
     options: dict[str, Any] = {"pool_size": 4, "max_overflow": 4, "pool_pre_ping": True}
     engine = create_engine(url, **options)
+
+    @event.listens_for(engine, "connect")
+    def _listen(connection: Any, record: Any) -> None:  # noqa: ANN401 - the driver's, and the pool's
+        def note(diagnostic: Any) -> None:  # noqa: ANN401
+            # 01000 at a commit: the wait for the standby was cancelled, so the commit is not safe yet.
+            if diagnostic.sqlstate == "01000":
+                record.info[_STANDBY_GIVEN_UP] = True
+
+        connection.add_notice_handler(note)
+
+    @event.listens_for(engine, "commit")
+    def _forget(connection: Connection) -> None:
+        connection.info[_STANDBY_GIVEN_UP] = False  # warnings of earlier statements are none of a commit
+
     return Database(
         url, engine, engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     )
