@@ -105,14 +105,14 @@ class Cluster:
 
 
 @contextmanager
-def running_cluster(settings: Mapping[str, str] = QUICK) -> Iterator[Cluster]:
-    """A cluster for as long as the block lasts.
+def running_cluster(settings: Mapping[str, str] = QUICK, *, parent: Path | None = None) -> Iterator[Cluster]:
+    """A cluster for as long as the block lasts, in a new folder of ``parent``.
 
     Raises ``PostgresUnavailable`` if there are no programs to start.
     """
     programs = find_programs()
     owner = find_owner()
-    folder = Path(tempfile.mkdtemp(prefix="kvit-postgres-"))
+    folder = Path(tempfile.mkdtemp(prefix="kvit-postgres-", dir=parent))
     try:
         _give(folder, owner)
         programs = _reachable(programs, folder, owner)

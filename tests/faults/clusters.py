@@ -36,10 +36,15 @@ def children_of(parent: int) -> list[int]:
     return found
 
 
-def start_postgres(cluster: Cluster) -> None:
-    """The same cluster again, on its old port."""
+def stop_postgres(cluster: Cluster) -> None:
+    """As its service manager would."""
+    postgres._stop(cluster.process)
+
+
+def start_postgres(cluster: Cluster, **own: str) -> None:
+    """The same cluster again, on its old port, with settings of the test's own."""
     programs = Path(str(cluster.process.args[0])).parent  # type: ignore[index]
-    settings = {**postgres._fixed_settings(cluster.port), **DURABLE}
+    settings = {**postgres._fixed_settings(cluster.port), **DURABLE, **own}
     log = cluster.folder / "server.log"
     cluster.process = postgres._launch(programs, cluster.folder, postgres.find_owner(), log, settings)
     assert postgres._answers(cluster)

@@ -71,6 +71,11 @@ class Paying:
         goal = self.paid + payments
         self.wait_until(lambda: self.paid >= goal)
 
+    def wait_for_later(self, answers: int) -> None:
+        """Until so many more were told to come later than now."""
+        goal = self.told_later + answers
+        self.wait_until(lambda: self.told_later >= goal)
+
     def _endless(self) -> Iterator[Post]:
         chance = random.Random(7)  # noqa: S311
         for place in itertools.count(1):

@@ -150,9 +150,13 @@ def run_terminals(
 
         async def serve(terminal: Terminal) -> None:
             done.extend([(work, await do(terminal, work)) for work in left])
-            await terminal.close()
 
-        await asyncio.gather(*(serve(terminal) for terminal in terminals))
+        try:
+            await asyncio.gather(*(serve(terminal) for terminal in terminals))
+        finally:
+            for terminal in terminals:
+                await terminal.close()
+            await asyncio.sleep(0)  # a connection is gone in the loop's next round
         return done, terminals
 
     with asyncio.Runner(loop_factory=_new_loop) as runner:
