@@ -1,0 +1,158 @@
+"""Many histories on all cores, with progress, and with a state that a later run goes on from."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.simulation.history import Theatre
+from tests.simulation.score import Range, Score, pieces, seeds_in
+
+#: Seeds that a worker plays before it reports.
+_PIECE = 50
+_CLEAN_EVERY = 20
+_SAVE_EVERY_S = 10.0
+_SAY_EVERY_S = (0.5, 15.0)  # on a terminal, elsewhere
+#: After so many failing seeds there is no point in going on.
+FAILED_MAX = 50
+MEMORY = Path("/dev/shm")  # noqa: S108 - a folder in memory, where there is one
+
+
+@contextmanager
+def folder_in_memory() -> Iterator[Path]:
+    """Histories crash nothing but themselves, so their files need not outlive the machine."""
+    place = MEMORY if os.access(MEMORY, os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="kvit-simulation-", dir=place) as folder:
+        yield Path(folder)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be played; ``state`` is where results are kept, if they are."""
+
+    seeds: Range
+    workers: int
+    state: Path | None = None
+    digests: bool = False
+
+
+def run(wish: Wish, score: Score) -> None:
+    """Play what ``score`` has not got yet, and add it. Ctrl-C ends it with everything saved."""
+    left = score.left(wish.seeds)
+    progress = _Progress(seeds_in(left), score)
+    with folder_in_memory() as folder, _pool(wish.workers, folder) as pool:
+        parts = pieces(left, _PIECE)
+        running: set[Future[Score]] = set()
+        try:
+            while True:
+                while len(running) < 2 * wish.workers and (part := next(parts, None)) is not None:
+                    running.add(pool.submit(_play, part, wish.digests))
+                if not running or len(score.failed) >= FAILED_MAX:
+                    break
+                ended, running = wait(running, return_when=FIRST_COMPLETED)
+                for each in ended:
+                    score.add(each.result())
+                progress.say()
+                if progress.is_time_to_save() and wish.state is not None:
+                    score.save(wish.state)
+        finally:
+            for each in running:
+                each.cancel()
+            progress.end()
+            if wish.state is not None:
+                score.save(wish.state)
+
+
+def _pool(workers: int, folder: Path) -> ProcessPoolExecutor:
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(workers, context, _begin, (folder,))
+
+
+_folder = Path()
+_theatre: Theatre | None = None
+
+
+def _begin(folder: Path) -> None:
+    global _folder  # noqa: PLW0603 - a worker has one, for as long as it lives
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who is at the keyboard speaks to the parent
+    logging.disable(logging.CRITICAL)
+    _folder = folder / str(os.getpid())
+    _folder.mkdir()
+    gc.freeze()
+    gc.disable()  # a history is thrown away whole: cleaning up between them is cheaper
+
+
+def _play(part: Range, digests: bool) -> Score:
+    global _theatre  # noqa: PLW0603
+    _theatre = _theatre or Theatre(_folder)
+    began_s, score = time.monotonic(), Score([part])
+    for seed in range(part[0], part[1] + 1):
+        told = _theatre.play(seed)
+        score.counts.update(told.counts)
+        score.highest = {
+            name: max(value, score.highest.get(name, 0)) for name, value in told.highest.items()
+        } | {name: value for name, value in score.highest.items() if name not in told.highest}
+        if told.failures:
+            score.failed[seed] = told.failures
+        if seed % _CLEAN_EVERY == 0:
+            gc.collect()
+        if digests:
+            score.digests[seed] = told.trace.digest()
+    score.took_s = time.monotonic() - began_s
+    return score
+
+
+class _Progress:
+    """A line on standard error: how many, how fast, how long still."""
+
+    def __init__(self, wanted: int, score: Score) -> None:
+        self._wanted = wanted
+        self._score = score
+        self._had = seeds_in(score.done)
+        self._began_s = self._said_s = time.monotonic()
+        self._saved_s = 0.0
+        self._live = sys.stderr.isatty()
+
+    def say(self, *, last: bool = False) -> None:
+        now_s = time.monotonic()
+        if not last and now_s - self._said_s < _SAY_EVERY_S[not self._live]:
+            return
+        self._said_s = now_s
+        played = seeds_in(self._score.done) - self._had
+        rate = played / max(now_s - self._began_s, 0.001)
+        text = (
+            f"{played:,} of {self._wanted:,} histories, {rate * 60:,.0f} a minute, "
+            f"{_span(self._wanted - played, rate)} left, {len(self._score.failed)} failed"
+        )
+        sys.stderr.write(f"\r\x1b[K{text}" if self._live else text + "\n")
+        sys.stderr.flush()
+
+    def is_time_to_save(self) -> bool:
+        if time.monotonic() - self._saved_s < _SAVE_EVERY_S:
+            return False
+        self._saved_s = time.monotonic()
+        return True
+
+    def end(self) -> None:
+        self.say(last=True)
+        if self._live:
+            sys.stderr.write("\n")
+
+
+def _span(count: int, rate: float) -> str:
+    if rate <= 0:
+        return "nobody knows how long"
+    minutes, seconds = divmod(round(count / rate), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes}:{seconds:02} min"
