@@ -48,3 +48,12 @@ def start_postgres(cluster: Cluster, **own: str) -> None:
     log = cluster.folder / "server.log"
     cluster.process = postgres._launch(programs, cluster.folder, postgres.find_owner(), log, settings)
     assert postgres._answers(cluster)
+
+
+def process_of(cluster: Cluster, title: str) -> int:
+    """The process of the server that calls itself so, for example ``checkpointer``."""
+    for pid in children_of(cluster.process.pid):
+        with contextlib.suppress(OSError):
+            if f"postgres: {title}" in (PROC / str(pid) / "cmdline").read_text():
+                return pid
+    raise AssertionError(f"there is no {title}")
