@@ -63,7 +63,9 @@ def _wait_until_let_in(tracer: subprocess.Popen[str], pids: Sequence[int]) -> No
     while any(_tracer_of(pid) == "0" for pid in pids):
         if tracer.poll() is not None:
             assert tracer.stderr
-            missing(f"strace may not trace a process here: {tracer.stderr.read().strip()}")
+            if refusal := tracer.stderr.read().strip():
+                missing(f"strace may not trace a process here: {refusal}")
+            return  # they died at once, as they were told to
         assert time.monotonic() < give_up_s, "the tracer was not let in"
         time.sleep(0.01)
 
