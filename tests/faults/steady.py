@@ -10,9 +10,10 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from kvit.domain.messages import Post
@@ -38,23 +39,25 @@ class Told:
 
 @dataclass
 class Steady:
-    """A running polite agent; ``told`` is there once the block has ended."""
+    """A polite agent that is ready to ``begin``; ``told`` is there once its block has ended."""
 
+    begin: Callable[[], object]
     told: Told = field(default_factory=Told)
 
 
 @contextmanager
 def steady(port: int, agreement_id: str, number: str, first_txn: int, a_second: float) -> Iterator[Steady]:
-    """Pays for as long as the block lasts, one kopeck at a time, with ids from ``first_txn`` on."""
+    """Pays a kopeck at a time until the block ends, with ids from ``first_txn`` on."""
     arguments = [str(port), agreement_id, number, str(first_txn), str(a_second)]
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.faults.steady", *arguments],
-        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0,
     )  # fmt: skip
-    agent = Steady()
+    assert process.stdin is not None
+    assert process.stdout is not None
+    agent = Steady(partial(process.stdin.write, b"begin\n"))
     try:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"begun\n"
+        assert process.stdout.readline() == b"ready\n"
         yield agent
         said, _ = process.communicate(b"enough\n", timeout=60)
         agent.told.waits_s.update(json.loads(said))
@@ -64,10 +67,9 @@ def steady(port: int, agreement_id: str, number: str, first_txn: int, a_second: 
 
 
 async def pay_steadily(port: int, agreement_id: str, number: str, first_txn: int, a_second: float) -> Told:
-    """Until a line comes in. A payment begins when its time has come, on a connection that is free."""
+    """From one line of input to the next. A payment begins when its time has come, on a free connection."""
     told = Told()
     free: list[Terminal] = []
-    enough = asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
 
     async def pay(txn: int) -> None:
         target = pay_target(agreement_id, Post(str(txn), number, AMOUNT_MINOR))
@@ -79,9 +81,11 @@ async def pay_steadily(port: int, agreement_id: str, number: str, first_txn: int
         told.waits_s.setdefault(code, []).append(time.monotonic() - began_s)
         free.append(terminal)
 
+    print("ready", flush=True)  # noqa: T201 - the one who started this waits for it
+    sys.stdin.readline()
+    enough = asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
     began_s = time.monotonic()
     tasks: list[asyncio.Task[None]] = []
-    print("begun", flush=True)  # noqa: T201 - the one who started this waits for it
     while not enough.done():
         tasks.append(asyncio.create_task(pay(first_txn + len(tasks))))
         await asyncio.sleep(max(0.0, began_s + len(tasks) / a_second - time.monotonic()))

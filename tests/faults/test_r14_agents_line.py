@@ -158,6 +158,7 @@ def others_told(served: Installation, proxy: Proxy, weathers: Sequence[Weather])
     """What the well agent is told while the sick one has such lines, for long enough to count."""
     number, agreement_id = CLIENTS[0].number, served.agreements[1].agreement_id
     with steady(served.port, agreement_id, number, int(f"9{next(_txns)}00000"), 100) as well:
+        well.begin()
         end_s = time.monotonic() + 8
         while time.monotonic() < end_s:
             pay_through(served, proxy, weathers)
