@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kvit.domain.messages import Post
 from tests.conftest import create_books
+from tests.faults.paying import check_all
 from tests.proof.serving import installed
 from tests.proof.terminals import Answer, Terminal, pay_target
 from tests.seeding import Client, Due
@@ -43,4 +44,4 @@ def test_again_an_hour_and_a_month_later(tmp_path: Path) -> None:
         assert len(answers) == 1
         assert answers.pop().code == "0"
         assert installation.balances() == {"0042017": 34_997}
-        assert installation.gateway.findings(installation.town.biller_id) == []
+        check_all(installation)
