@@ -54,7 +54,7 @@ def test_histories(seen: Seen) -> None:
     wanted += [
         "store: poison", "neighbour", "process died", "request lost", "request doubled", "request cut",
         "answer lost", "write job of several", "read job of several", "Post again", "Void done",
-        "Status done", "ListPosted done", "office: charge", "office: clock", "office: restart",
+        "Status done", "ListPosted done", "deed: charge", "deed: clock", "deed: kill", "deed: restart",
     ]  # fmt: skip
     assert [name for name in wanted if not counts.get(name)] == [], "what never happened was never tried"
     assert counts["Post done"] > 5 * HISTORIES

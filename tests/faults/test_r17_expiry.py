@@ -64,7 +64,7 @@ class Ending:
         return {row["txn"]: row["attempts"] for row in rows}
 
 
-@pytest.fixture(params=ENDS, ids=lambda end: f"{end[0]}-{end[1]}")
+@pytest.fixture(params=ENDS, ids=lambda end: f"{end[0].rpartition('/')[2]}-{end[1]}")
 def ending(request: pytest.FixtureRequest, gateway: Gateway) -> Iterator[Ending]:
     zone, last_day, end = request.param
     town = seed(gateway.database, [Client("a", [Due(100_000)])])

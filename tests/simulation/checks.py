@@ -14,10 +14,11 @@ from kvit.storage import sqlite
 from kvit.storage.rows import ROWS, columns_of
 from kvit.storage.sealing import seal_all
 from tests.books_check import Books, findings
+from tests.simulation.batches import Content, Key
 from tests.simulation.plan import Plan
 from tests.simulation.replay import replay_findings
 from tests.simulation.verdicts import is_over
-from tests.simulation.witness import Content, Key, Record, Witness
+from tests.simulation.witness import Record, Witness
 from tests.simulation.world import World
 
 _SEAL_MAX = 2_000

@@ -131,6 +131,7 @@ class _Stage:
     async def _do(self, deed: Deed) -> None:
         await asyncio.sleep(deed.at_s)
         process = self._world.process
+        self._world.trace.counts["deed: " + deed.what] += 1
         if deed.what == "kill":
             if process is not None:
                 process.die("killed")

@@ -56,7 +56,6 @@ class Office:
         """One deed of the plan."""
         said = _DEEDS[what](self)
         self._world.trace.note("office", "{}: {}", what, said)
-        self._world.trace.counts["office: " + what] += 1
         self._witness.look()
 
     def neighbour_posts(self, demand: Demand) -> None:

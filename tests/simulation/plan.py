@@ -167,7 +167,7 @@ def _payments(
             amount_minor=chance.choice(_AMOUNTS),
             service=chance.choice(("", "", *SERVICES)),
         )
-        at_s = burst_s if chance.random() < 0.5 else chance.uniform(0, quiet_s)
+        at_s = burst_s if chance.random() < 0.6 else chance.uniform(0, quiet_s)
         rival = _rival(chance, post, biller) if chance.random() < 0.2 else None
         rival_at_s = at_s + chance.choice((-1, 1)) * chance.expovariate(10)
         later = tuple(chance.choices(_LATER, _LATER_WEIGHTS, k=chance.choice((0, 0, 0, 1, 2))))

@@ -16,6 +16,7 @@ from kvit.web.agents import AgentsDoor, Lanes
 from kvit.web.doors import Networks
 from kvit.web.traffic import TrafficLog
 from tests.simulation import faults
+from tests.simulation.batches import Batch
 from tests.simulation.faults import Fate, ProcessDied
 from tests.simulation.office import Office
 from tests.simulation.witness import Witness
@@ -135,11 +136,12 @@ class Process:
 
     def _delay_s(self) -> float:
         is_slow = not self._world.is_quiet and self._chance.random() < self._world.plan.weather.sluggish
-        return self._chance.uniform(0.3, 4.0) if is_slow else self._chance.uniform(0.001, 0.02)
+        return self._chance.uniform(0.3, 4.0) if is_slow else self._chance.uniform(0.001, 0.03)
 
     def _watched(self, name: str, desk: Work[Demand]) -> Work[Demand]:
         def work(demands: Sequence[Demand]) -> Sequence[Result]:
             store, fate = self._world.store, self._fate(name, demands)
+            known = self._witness.job_begins(demands)
             store.fate = fate
             try:
                 results = desk(demands)
@@ -149,7 +151,7 @@ class Process:
             finally:
                 store.fate = None
                 self._witness.look()
-            self._witness.job_done(name, demands, results, fate)
+            self._witness.job_done(name, Batch(demands, results, known), fate)
             return results
 
         return work

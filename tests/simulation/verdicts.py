@@ -54,9 +54,7 @@ class Verdicts:
             if row is None or row.is_of(post):
                 self._fail(visit, f"a conflict with nothing: {row}")
             self._witness.conflict(visit, post)
-        else:
-            if row is not None and self._witness.was_asked_before(visit, post.txn, row):
-                self._fail(visit, f"{post.txn} was in the books, and was refused with {heard.code}")
+        else:  # that it was in the books even so is seen where its batch is judged
             self._refused(visit, post.number, heard.code, post.amount_minor)
 
     def _confirmed(self, visit: Visit, post: Post, heard: Heard, row: Row | None) -> None:

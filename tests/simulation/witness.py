@@ -14,35 +14,20 @@ from kvit.domain.messages import (
     Lookup,
     Post,
     Posted,
-    Result,
     Status,
-    TryLater,
     Void,
 )
 from kvit.domain.model import Agreement
 from kvit.lanes.desk import Demand
 from kvit.protocols.base import Heard
 from kvit.storage import sqlite
+from tests.simulation.batches import Batch, Content, Key, Known, batch_findings, content_of
 from tests.simulation.faults import Fate
 from tests.simulation.verdicts import Row, Verdicts
 from tests.simulation.world import QIWI, World
 
 #: The protocol's "come later". No other answer that is not final is one that kvit gives.
 LATER = "1"
-
-Key = tuple[str, str]
-
-
-class Content(NamedTuple):
-    """What makes a payment the same payment."""
-
-    number: str
-    amount_minor: int
-    service: str
-
-
-def content_of(post: Post) -> Content:
-    return Content(post.number, post.amount_minor, post.service)
 
 
 class Moment(NamedTuple):
@@ -93,6 +78,7 @@ class Witness:
         self._observer: sqlite.Connection = world.observer
         self._visits = 0
         self._order = 0
+        self._known: Known = {}
         self.moments: list[Moment] = []
         self.records: dict[Key, Record] = {}
         self._verdicts = Verdicts(world.trace, self)
@@ -132,11 +118,6 @@ class Witness:
 
     def conflict(self, visit: Visit, post: Post) -> None:
         self.record(visit.agreement, post.txn).conflicts.append((visit.order, content_of(post)))
-
-    def was_asked_before(self, visit: Visit, txn: str, row: Row) -> bool:
-        """Had anybody asked for what is stored when this request came?"""
-        content = Content(row.number, row.amount_minor, row.service)
-        return self.record(visit.agreement, txn).asked_first.get(content, 0) < visit.order
 
     def record(self, agreement: Agreement, txn: str) -> Record:
         return self.records.setdefault((agreement.agreement_id, txn), Record())
@@ -194,12 +175,19 @@ class Witness:
 
     # --- in the lanes, and elsewhere ------------------------------------------------------------------
 
-    def job_done(
-        self, name: str, demands: Sequence[Demand], results: Sequence[Result], fate: Fate | None
-    ) -> None:
-        """A batch is answered: only who met a fault may be told to come later, and order is kept."""
-        self._tell(name, demands, fate, ", ".join(type(result).__name__ for result in results))
-        for finding in job_findings(demands, results, fate):
+    def job_begins(self, demands: Sequence[Demand]) -> Known:
+        """Which of the payments that a batch is about are in the books; a neighbour may add to them."""
+        known = self._known = {}
+        for agreement, command in demands:
+            if isinstance(command, Post) and (row := self.row(agreement, command.txn)) is not None:
+                content = Content(row.number, row.amount_minor, row.service)
+                known[agreement.agreement_id, command.txn] = content
+        return known
+
+    def job_done(self, name: str, batch: Batch, fate: Fate | None) -> None:
+        """A batch is answered; every answer is right for its place in the batch."""
+        self._tell(name, batch.demands, fate, ", ".join(type(result).__name__ for result in batch.results))
+        for finding in batch_findings(batch, fate):
             self._world.trace.fail(f"{name} lane: {finding}")
 
     def job_died(self, name: str, demands: Sequence[Demand], fate: Fate | None) -> None:
@@ -215,6 +203,8 @@ class Witness:
         record = self.record(demand.agreement, result.txn)
         record.tellings += 1
         record.receipts.add(result.receipt)
+        assert isinstance(demand.command, Post)
+        self._known[demand.agreement.agreement_id, result.txn] = content_of(demand.command)
 
     def _tell(self, name: str, demands: Sequence[Demand], fate: Fate | None, results: str) -> None:
         counts, met = self._world.trace.counts, []
@@ -230,24 +220,3 @@ class Witness:
             name, "{} -> {}{}", [str(getattr(demand.command, "txn", "")) for demand in demands], results,
             "".join("; " + each for each in met),
         )  # fmt: skip
-
-
-def job_findings(demands: Sequence[Demand], results: Sequence[Result], fate: Fate | None) -> list[str]:
-    """What a batch should not have done under its fate."""
-    if len(results) != len(demands):
-        return [f"{len(demands)} demands, {len(results)} results"]
-    put_off = [
-        demand for demand, result in zip(demands, results, strict=True) if isinstance(result, TryLater)
-    ]
-    findings = []
-    has_fired = fate is not None and fate.fired
-    if fate is not None and fate.poisoned and not has_fired:
-        put_off = [demand for demand in put_off if getattr(demand.command, "txn", "") != fate.poison]
-    if put_off and not has_fired:
-        findings.append(f"{len(put_off)} demands were put off for no reason of theirs")
-    elif has_fired and fate and fate.kind and not fate.kind.is_away and len(put_off) > 1 and not fate.poison:
-        findings.append(f"{len(put_off)} demands were put off for the fault of one")
-    new = [result.receipt for result in results if isinstance(result, Posted) and not result.repeat]
-    if new != sorted(new):
-        findings.append(f"payments were not booked in the order in which they came: {new}")
-    return findings
