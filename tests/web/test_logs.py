@@ -89,12 +89,13 @@ def test_what_cannot_be_written_is_counted_and_does_not_end_the_log(
     path = tmp_path / "log" / "agents.jsonl"
     log = TrafficLog(path)
     log.start()
-    log.note({"bad": object()})
+    log.note({"bad": object()})  # type: ignore[arg-type]
     time.sleep(0.5)
-    log.note({"good": 1})
+    log.note({"good": 1})  # type: ignore[arg-type]
     log.close()
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    assert lines == [{"good": 1}, {"event": "traffic-lines-lost", "count": 1}]
+    lost = {"event": "traffic-lines-lost", "count": 1}
+    assert sorted(lines, key=len) == [{"good": 1}, lost]
 
 
 def test_a_log_that_nobody_reads_does_not_grow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -102,7 +103,7 @@ def test_a_log_that_nobody_reads_does_not_grow(monkeypatch: pytest.MonkeyPatch, 
     path = tmp_path / "agents.jsonl"
     log = TrafficLog(path)
     for number in range(25):
-        log.note({"number": number})
+        log.note({"number": number})  # type: ignore[arg-type]
     log.start()
     log.close()
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]

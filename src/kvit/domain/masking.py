@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection
+from functools import lru_cache
 
 #: How much of a client's name an agent is told.
 SHOW_NAME = frozenset({"none", "masked", "full"})
@@ -34,10 +35,10 @@ def display_name(name: str, show: str) -> str:
     ``ТОО "Су Арнасы"`` -> ``Т*** "С*** А***"``. An initial (one letter and a point) stays as it is: it
     holds no more than its masked form would. Spaces are made single. Another ``show`` is a ``ValueError``.
     """
-    if show not in SHOW_NAME:
-        raise ValueError(f"a name is shown as none, masked or full, not as {show!r}")
     if show == "none":
         return ""
+    if show not in SHOW_NAME:
+        raise ValueError(f"a name is shown as none, masked or full, not as {show!r}")
     text = " ".join(unicodedata.normalize("NFC", name).split())
     return text if show == "full" else _masked(text)
 
@@ -73,23 +74,25 @@ def _masked_parameter(part: bytes, safe_names: Collection[str]) -> str:
     return f"{name}=*"
 
 
+_SIGNS = re.escape("".join(sorted(_SEPARATORS)))
+#: One word with the point behind it if there is one, or separators.
+_PIECE = re.compile(rf"[^{_SIGNS}]+\.?|[{_SIGNS}]+")
+_ONLY_SIGNS = re.compile(rf"[{_SIGNS}]*")
+
+
 def _masked(text: str) -> str:
-    shown: list[str] = []
-    start = 0
-    while start < len(text):
-        end = start
-        while end < len(text) and text[end] not in _SEPARATORS:
-            end += 1
-        if end == start:
-            shown.append(text[start])
-            start += 1
-            continue
-        word = text[start:end]
-        is_initial = text[end : end + 1] == "." and _first_letter(word) == word and word.isalpha()
-        shown.append(word if is_initial else _first_letter(word) + STARS)
-        start = end
-    masked = "".join(shown)
-    return masked if any(character not in _SEPARATORS for character in masked) else ""
+    masked = "".join(map(_masked_piece, _PIECE.findall(text)))
+    return "" if _ONLY_SIGNS.fullmatch(masked) else masked
+
+
+@lru_cache(maxsize=8192)  # names are made of few words
+def _masked_piece(piece: str) -> str:
+    word = piece.removesuffix(".")
+    if not word or word[0] in _SEPARATORS:
+        return piece
+    first = _first_letter(word)
+    is_initial = word != piece and first == word and word.isalpha()
+    return piece if is_initial else first + STARS + piece[len(word) :]
 
 
 def _first_letter(word: str) -> str:

@@ -14,14 +14,14 @@ from litestar import Router
 from kvit.config import Settings
 from kvit.domain.errors import KvitError, SettingsError
 from kvit.domain.model import Agreement
-from kvit.lanes.desk import Lookups, Postings, ReadDesk, UnavailableDesk, WriteDesk
+from kvit.lanes.desk import Lookups, Postings, QuickReads, ReadDesk, UnavailableDesk, WriteDesk
 from kvit.lanes.lane import Lane, LaneLimits
 from kvit.main import House, ServeOptions, check_options, make_terms
 from kvit.protocols.registry import PROTOCOLS
 from kvit.storage import agreements as agreement_storage
 from kvit.storage.corrections import SqlCorrections
 from kvit.storage.posting_postgres import PostgresLookups, PostgresPostings
-from kvit.storage.posting_sqlite import SqliteLookups, SqlitePostings
+from kvit.storage.posting_sqlite import QuickSqliteLookups, SqliteLookups, SqlitePostings
 from kvit.storage.sealing import seal_all
 from kvit.storage.secretbox import open_box
 from kvit.web.agents import AgentsDoor, Lanes
@@ -64,6 +64,7 @@ class Server:
         self._traffic = TrafficLog(log_path)
         self._limits = limits
         self._postings, self._lookups = self._stores()
+        self._quick: QuickSqliteLookups | None = None
 
     def app(self, routers: Sequence[Router] = ()) -> App:
         """The ASGI application. Must be called on the event loop that will run it."""
@@ -147,7 +148,11 @@ class Server:
         corrections = SqlCorrections(self._house.database)
         readers = [ReadDesk(lookups, clock) for lookups in self._lookups]
         writers = [WriteDesk(postings, corrections, clock) for postings in self._postings]
-        return Lanes(Lane("read", readers, lane_limits), Lane("write", writers, lane_limits))
+        read, write = Lane("read", readers, lane_limits), Lane("write", writers, lane_limits)
+        if self._house.database.is_postgres:
+            return Lanes(read, write)
+        self._quick = QuickSqliteLookups(self._house.database.path)
+        return Lanes(read, write, QuickReads(self._quick, time.monotonic))
 
     @contextlib.asynccontextmanager
     async def _running(self) -> AsyncIterator[None]:
@@ -180,6 +185,8 @@ class Server:
                 postings.close()
             for lookups in self._lookups:
                 lookups.close()
+            if self._quick is not None:
+                self._quick.close()
 
     def _every(self, seconds: float, work: Callable[[], None]) -> None:
         """Beside the payments: a failure is logged and tried again, and never ends the server."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Callable, Dict, FrozenSet, Mapping, Tuple, Union
+from typing import Any, Callable, Dict, FrozenSet, Mapping, Optional, Tuple, TypeVar, Union
 
 from kvit.domain.messages import (
     Command,
@@ -17,6 +17,8 @@ from kvit.domain.messages import (
     Malformed,
     Result,
 )
+
+T = TypeVar("T")
 
 #: What ``read`` may say the agent does next: ``done`` (final yes), ``stop`` (final no), ``again``.
 NEXT_STEPS = ("done", "stop", "again")
@@ -36,6 +38,14 @@ class Terms:
     basic_login: str = ""
     basic_password: str = ""
     dialect: Mapping[str, str] = field(default_factory=dict)
+    _worked_out: Dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def once(self, work_out: Callable[[Terms], T]) -> T:
+        """What ``work_out`` makes of these terms: made the first time, and then kept with them."""
+        known: Optional[T] = self._worked_out.get(work_out)
+        if known is None:
+            known = self._worked_out[work_out] = work_out(self)
+        return known
 
 
 @dataclass(frozen=True)

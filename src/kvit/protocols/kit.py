@@ -9,18 +9,20 @@ from __future__ import annotations
 import base64
 import hmac
 import re
-from datetime import date, time
+from datetime import datetime
 from functools import lru_cache
-from typing import Dict, Iterable, List, Optional, Pattern, Tuple, Union
+from typing import Dict, FrozenSet, Iterable, List, Mapping, Optional, Pattern, Tuple, Union
 from urllib.parse import quote
 
 from kvit.domain.messages import HttpRequest, HttpResponse, Malformed
 from kvit.domain.money import parse_amount
+from kvit.protocols.base import Switch, Terms
 
 #: Limits on one request: all its parameters together, how many, and one value.
 FORM_BYTES_MAX = 16_384
 PARAMETERS_MAX = 64
 TEXT_SIZE_MAX = 1_000
+ACCOUNT_SIZE_MAX = 200
 
 FORM_TYPE = b"application/x-www-form-urlencoded"
 
@@ -55,14 +57,28 @@ class Form:
             self.wrong(name, "missing")
         elif len(value) > size_max:
             self.wrong(name, "too long")
-        elif not is_plain(value):
+        elif not (value.isascii() and value.isprintable()) and not is_plain(value):
             self.wrong(name, "control character")
         return value
 
-    def kept(self, names: Pattern[str]) -> Tuple[Tuple[str, str], ...]:
-        """The parameters whose whole name matches, with their texts, in the order in which they came."""
+    def account(self, name: str, terms: Terms) -> str:
+        """A client's number as the agreement's ``ACCOUNT_SWITCHES`` want it."""
+        number, rules = self.text(name, ACCOUNT_SIZE_MAX), terms.once(_AccountRules)
+        if rules.pattern and not matches(rules.pattern, number):
+            self.wrong(name, "not the agreed form")
+        return number if rules.normalise == "none" else normalise_number(number, rules.normalise)
+
+    def kept(self, names: Pattern[str], read: FrozenSet[str]) -> Tuple[Tuple[str, str], ...]:
+        """The parameters whose whole name matches, with their texts, in the order in which they came.
+
+        ``read`` are those that the codec reads itself: no pattern matches them.
+        """
+        if self.values.keys() <= read:
+            return ()
         return tuple(
-            (name, self.text(name)) for name, value in self.values.items() if value and names.fullmatch(name)
+            (name, self.text(name))
+            for name, value in self.values.items()
+            if value and name not in read and names.fullmatch(name)
         )
 
     def digits(self, name: str, size_max: int, *, required: bool = True) -> str:
@@ -71,7 +87,7 @@ class Form:
         if not value:
             if required:
                 self.wrong(name, "missing")
-        elif not is_digits(value, size_max):
+        elif not (value.isdigit() and value.isascii() and len(value) <= size_max):
             self.wrong(name, "not digits" if len(value) <= size_max else "too long")
         return value
 
@@ -128,7 +144,24 @@ class Form:
 
 
 def form_of(request: HttpRequest) -> Union[Form, Malformed]:
-    """The parameters of a GET or a form POST; a parameter in both query and body is repeated."""
+    """The parameters of a GET or a form POST; a parameter in both query and body is repeated.
+
+    Each call gives a form without problems; the bytes are parsed by the first one.
+    """
+    remembered = request.__dict__  # the request never changes, and what it says goes when it goes
+    known = remembered.get("parsed_form")
+    if known is None:
+        known = remembered["parsed_form"] = _parse_request(request)
+    return Form(known.values) if isinstance(known, Form) else known
+
+
+def values_of(request: HttpRequest) -> Mapping[str, str]:
+    """The parameters of a request that has a good form, else none."""
+    known = request.__dict__.get("parsed_form") or form_of(request)
+    return known.values if isinstance(known, Form) else {}
+
+
+def _parse_request(request: HttpRequest) -> Union[Form, Malformed]:
     if request.method == "GET":
         if request.body:
             return Malformed("body", "not allowed with GET")
@@ -151,14 +184,13 @@ def parse_form(*parts: bytes) -> Union[Form, Malformed]:
     values: Dict[str, str] = {}
     try:
         for piece in raw.decode("utf-8").split("&"):
-            if not piece:
-                continue
             name, _, value = piece.partition("=")
             if escaped:
                 name, value = unescape(name), unescape(value)
             if name in values:
                 return Malformed(_speakable(name), "repeated")
-            values[name] = value
+            if piece:
+                values[name] = value
     except (UnicodeDecodeError, KeyError):
         return Malformed("query", "not UTF-8 or a wrong escape")
     return Form(values)
@@ -224,8 +256,23 @@ def is_digits(text: str, size_max: int) -> bool:
     return text.isdigit() and text.isascii() and len(text) <= size_max
 
 
-#: What ``normalise_number`` can do, as a pattern for a dialect switch.
-NORMALISE_RULES = "none|strip-zeros|pad-[1-9][0-9]?"
+#: Switches of every protocol whose payers type a client's number.
+ACCOUNT_SWITCHES = {
+    "account_pattern": Switch(
+        "", pattern=r"(?s).{0,200}", is_pattern=True,
+        about="regular expression that the whole account must match as it came; empty: any"),
+    "account_normalise": Switch(
+        "none", pattern="none|strip-zeros|pad-[1-9][0-9]?", about="leading zeros dropped or added"),
+}  # fmt: skip
+
+
+class _AccountRules:
+    """What an agreement's ``ACCOUNT_SWITCHES`` say."""
+
+    def __init__(self, terms: Terms) -> None:
+        self.pattern, self.normalise = (
+            terms.dialect.get(name, switch.default) for name, switch in ACCOUNT_SWITCHES.items()
+        )
 
 
 def normalise_number(number: str, rule: str) -> str:
@@ -260,18 +307,16 @@ def parse_moment(text: str, layout: str) -> Optional[str]:
     if len(text) != len(layout) or not text.isascii():
         return None
     year, month, day, hour, minute, second = LAYOUTS[layout]
-    parts = (
-        text[year : year + 4], text[month : month + 2], text[day : day + 2],
-        text[hour : hour + 2], text[minute : minute + 2], text[second : second + 2],
-    )  # fmt: skip
-    if not "".join(parts).isdigit():
-        return None
+    iso = (
+        f"{text[year : year + 4]}-{text[month : month + 2]}-{text[day : day + 2]}"
+        f"T{text[hour : hour + 2]}:{text[minute : minute + 2]}:{text[second : second + 2]}"
+    )
     try:
-        date(int(parts[0]), int(parts[1]), int(parts[2]))
-        time(int(parts[3]), int(parts[4]), int(parts[5]))
+        datetime.fromisoformat(iso)
     except ValueError:
         return None
-    iso = "-".join(parts[:3]) + "T" + ":".join(parts[3:])
+    if iso[11:13] == "24":  # some versions of Python take it for the next day
+        return None
     return iso if layout == COMPACT or format_moment(iso, layout) == text else None
 
 
@@ -289,9 +334,15 @@ def format_moment(iso: str, layout: str) -> str:
 # --- credentials -----------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=1024)
 def basic_token(login: str, password: str) -> bytes:
     """What follows ``Basic `` in the header: RFC 7617 with UTF-8."""
     return base64.b64encode((login + ":" + password).encode("utf-8", "surrogatepass"))
+
+
+def basic_headers(login: str, password: str) -> Headers:
+    """The agent's side: the header with these credentials; none where both are empty."""
+    return ((b"authorization", b"Basic " + basic_token(login, password)),) if login or password else ()
 
 
 def basic_accepts(request: HttpRequest, login: str, password: str) -> bool:
@@ -302,10 +353,15 @@ def basic_accepts(request: HttpRequest, login: str, password: str) -> bool:
     """
     if not login and not password:
         return True
-    given = header_values(request.headers, b"authorization")
-    if len(given) != 1 or given[0][:6].lower() != b"basic ":
+    given = None
+    for name, value in request.headers:
+        if name == b"authorization":
+            if given is not None:
+                return False
+            given = value
+    if given is None or given[:6].lower() != b"basic ":
         return False
-    return hmac.compare_digest(given[0][6:].lstrip(b" "), basic_token(login, password))
+    return hmac.compare_digest(given[6:].lstrip(b" "), basic_token(login, password))
 
 
 def challenge(realm: str) -> HttpResponse:

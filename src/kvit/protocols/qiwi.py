@@ -8,7 +8,7 @@ The network calls with GET or a form POST; the answer is XML with HTTP 200, or 4
 from __future__ import annotations
 
 import re
-from typing import Callable, List, Mapping, Tuple, Union
+from typing import Callable, Dict, List, Mapping, Tuple, Union
 
 # One word a line would push the code off the page.
 # isort: off
@@ -43,6 +43,13 @@ CODES: Mapping[str, Tuple[str, str]] = {
     "voided": ("300", "payment was cancelled"),
 }
 
+#: Outcomes whose code a switch of the dialect decides; the last is a choice that keeps both codes.
+_SWITCHED = {
+    "too-small": "amount_codes", "too-large": "amount_codes", "no-such-txn": "cancel_not_found_code",
+    "conflict": "conflict_code", "account-closed": "closed_code",
+}  # fmt: skip
+_BOTH_CODES = "241-242"
+
 #: The agent's side: after these codes it asks again (243: see the switch); all others are final.
 AGAIN = ("1", "90")
 
@@ -65,16 +72,13 @@ DIALECT: Mapping[str, Switch] = {
     "cancel": Switch("off", ("off", "a", "b"), about="cancel by `prv_txn` (a) or by `cancel_txn_id` (b)"),
     "status": Switch("off", _ON_OFF, about="the command status"),
     "verify": Switch("off", _ON_OFF, about="the command verify: the payments of a day (Pegas)"),
-    "account_pattern": Switch(
-        "", pattern=r"(?s).{0,200}", is_pattern=True,
-        about="regular expression that the whole account must match as it came; empty: any"),
-    "account_normalise": Switch("none", pattern=kit.NORMALISE_RULES, about="leading zeros dropped or added"),
+    **kit.ACCOUNT_SWITCHES,
     "txn_date": Switch("required", ("required", "optional"), about="may a payment come without its date"),
     "txn_date_format": Switch(kit.COMPACT, tuple(kit.LAYOUTS), about="how the network writes its dates"),
     "sum_digits": Switch("optional", ("optional", "exact"), about="`152.5` and `152` beside `152.50`"),
     "conflict_code": Switch(CODES["conflict"][0], ("300", "10", "215", "275"), about="known id, other data"),
     "closed_code": Switch(CODES["account-closed"][0], ("79", "7"), about="the account takes no payments"),
-    "amount_codes": Switch("241-242", ("241-242", "275"), about="sum outside the limits"),
+    "amount_codes": Switch(_BOTH_CODES, (_BOTH_CODES, "275"), about="sum outside the limits"),
     "cancel_not_found_code": Switch(CODES["no-such-txn"][0], ("79", "0"), about="unknown payment"),
     "code_243": Switch("again", ("again", "stop"), about="agent's side: what 243 means to the network"),
     "ask_method": Switch("GET", ("GET", "POST"), about="agent's side: how the simulator asks"),
@@ -103,29 +107,24 @@ def encode(request: HttpRequest, result: Result, terms: Terms) -> HttpResponse:
     """Our answer. Total; the same request, result and terms give the same bytes."""
     if isinstance(result, Denied):
         return kit.challenge("kvit")
-    form = kit.form_of(request)
-    asked = form.values if isinstance(form, kit.Form) else {}
+    asked = kit.values_of(request)
     name = asked.get("command", "")
-    if isinstance(result, (Found, Posted, Voided, Statement)) and not isinstance(result, _FITS.get(name, ())):
+    if isinstance(result, _GOOD_NEWS) and not isinstance(result, _FITS.get(name, ())):
         result = TryLater("an answer to another question")
     if name == "pay" and isinstance(result, Voided) and result.posted is not None:
         result = result.posted  # a repetition hears the first answer, whatever became of the payment since
+    style = terms.once(_Style)
     outcome = _outcome(name, result)
-    code, comment = CODES[outcome]
-    code = _dialect_code(outcome, name, terms) or code
-    if isinstance(result, Malformed):
-        comment = "wrong " + result.parameter + ": " + result.reason
-    parts = [_echo(asked, name, terms)]
-    if outcome == "done" and isinstance(result, (Posted, Voided)):
-        parts.append(_payment(result, terms))
-    parts.append(xmlkit.element("result", code))
+    code, told, comment = style.verdict(outcome, name)
+    if isinstance(result, Malformed) and comment:
+        comment = xmlkit.element("comment", "wrong " + result.parameter + ": " + result.reason)
+    echo = _echo(asked, name, style)
     if isinstance(result, Found):
-        parts.append(_shown(result, terms))
-    elif isinstance(result, Statement):
-        parts.append(_statement(result, terms))
-    if _switch(terms, "comment") == "on":
-        parts.append(xmlkit.element("comment", comment))
-    return xmlkit.document("".join(parts), code)
+        return xmlkit.document(echo + told + _shown(result, terms, style) + comment, code)
+    if isinstance(result, (Posted, Voided)) and outcome == "done":
+        return xmlkit.document(echo + _payment(result, terms, style) + told + comment, code)
+    listed = _statement(result, terms) if isinstance(result, Statement) else ""
+    return xmlkit.document(echo + told + listed + comment, code)
 
 
 # --- the agent's side ----------------------------------------------------------------------------
@@ -134,10 +133,7 @@ def encode(request: HttpRequest, result: Result, terms: Terms) -> HttpResponse:
 def ask(command: Command, terms: Terms) -> HttpRequest:
     """The request with which the network asks ``command``. The check sum is a dummy, 1.00."""
     pairs = _ask_pairs(command, terms)
-    headers: kit.Headers = ()
-    if terms.basic_login or terms.basic_password:
-        token = kit.basic_token(terms.basic_login, terms.basic_password)
-        headers = ((b"authorization", b"Basic " + token),)
+    headers = kit.basic_headers(terms.basic_login, terms.basic_password)
     return kit.form_request(pairs, _switch(terms, "ask_method"), headers)
 
 
@@ -172,41 +168,37 @@ def read(command: Command, response: HttpResponse, terms: Terms) -> Heard:
 # --- reading requests ----------------------------------------------------------------------------
 
 _TXN_DIGITS_MAX = 20
-_ACCOUNT_SIZE_MAX = 200
 _SERVICE_DIGITS_MAX = 9
 _RECEIPT_MAX = 2**63 - 1
 _PAY_EXTRA = re.compile("trm_id|prv_id|data[1-9][0-9]?")
+_READ = frozenset({"command", "txn_id", "txn_date", "account", "sum", "pay_type"})
 _CHECK_EXTRA = re.compile("ccy|" + _PAY_EXTRA.pattern)
 
 
 def _lookup(form: kit.Form, terms: Terms) -> Command:
     checks = form.values["command"] == "check"  # getInfo has no payment yet
     txn = form.digits("txn_id", _TXN_DIGITS_MAX) if checks else ""
-    number = _account(form, terms)
+    number = form.account("account", terms)
     # The sum of a check is a dummy: it has to be a sum, and goes no further.
     form.amount_minor("sum", terms.exponent, fraction=_switch(terms, "sum_digits"), required=checks)
     form.currency("ccy")
     service = form.digits("pay_type", _SERVICE_DIGITS_MAX, required=False)
-    return Lookup(txn=txn, number=number, service=service, fields=form.kept(_CHECK_EXTRA))
+    return Lookup(txn, number, service, form.kept(_CHECK_EXTRA, _READ))
 
 
 def _post(form: kit.Form, terms: Terms) -> Command:
     txn = form.digits("txn_id", _TXN_DIGITS_MAX)
     if txn and not txn.strip("0"):  # the id of every probe: as a key it would merge payments
         form.wrong("txn_id", "zero")
-    number = _account(form, terms)
+    number = form.account("account", terms)
     amount_minor = form.amount_minor("sum", terms.exponent, fraction=_switch(terms, "sum_digits"))
     required = _switch(terms, "txn_date") == "required"
     return Post(
-        txn=txn,
-        number=number,
-        amount_minor=amount_minor,
-        currency=form.currency("ccy"),
+        txn=txn, number=number, amount_minor=amount_minor, currency=form.currency("ccy"),
         service=form.digits("pay_type", _SERVICE_DIGITS_MAX, required=False),
         network_time=form.moment("txn_date", _switch(terms, "txn_date_format"), required=required),
-        network_time_raw=form.values.get("txn_date", ""),
-        fields=form.kept(_PAY_EXTRA),
-    )
+        network_time_raw=form.values.get("txn_date", ""), fields=form.kept(_PAY_EXTRA, _READ),
+    )  # fmt: skip
 
 
 def _void(form: kit.Form, terms: Terms) -> Command:
@@ -216,33 +208,19 @@ def _void(form: kit.Form, terms: Terms) -> Command:
     return Void(
         void_txn=form.digits("txn_id", _TXN_DIGITS_MAX),
         txn=form.digits("cancel_txn_id", _TXN_DIGITS_MAX),
-        number=_account(form, terms),
+        number=form.account("account", terms),
         amount_minor=form.amount_minor("sum", terms.exponent, fraction=_switch(terms, "sum_digits")),
     )
 
 
-def _status(form: kit.Form, _terms: Terms) -> Command:
-    return Status(form.digits("txn_id", _TXN_DIGITS_MAX))
-
-
-def _list(form: kit.Form, _terms: Terms) -> Command:
-    day = form.day("date")
-    return ListPosted(day, day)
-
-
 _READERS: Mapping[str, Callable[[kit.Form, Terms], Command]] = {
-    "check": _lookup, "pay": _post, "getInfo": _lookup, "cancel": _void, "status": _status, "verify": _list,
+    "check": _lookup, "pay": _post, "getInfo": _lookup, "cancel": _void,
+    "status": lambda form, _terms: Status(form.digits("txn_id", _TXN_DIGITS_MAX)),
+    "verify": lambda form, _terms: ListPosted(form.day("date"), form.day("date")),
 }  # fmt: skip
 
 #: Commands that an agreement may switch off: command -> switch.
 _OPTIONAL = {"getInfo": "getinfo", "cancel": "cancel", "status": "status", "verify": "verify"}
-
-
-def _account(form: kit.Form, terms: Terms) -> str:
-    number = form.text("account", _ACCOUNT_SIZE_MAX)
-    if not kit.matches(_switch(terms, "account_pattern"), number):
-        form.wrong("account", "not the agreed form")
-    return kit.normalise_number(number, _switch(terms, "account_normalise"))
 
 
 # --- writing answers -----------------------------------------------------------------------------
@@ -253,6 +231,8 @@ _FITS: Mapping[str, Tuple[type, ...]] = {
     "status": (Posted, Voided), "verify": (Statement,),
 }  # fmt: skip
 
+_GOOD_NEWS = (Found, Posted, Voided, Statement)
+
 _OUTCOMES: Mapping[type, str] = {
     Found: "done", Posted: "done", Statement: "done", NoSuchAccount: "no-such-account",
     NoSuchTxn: "no-such-txn", Conflict: "conflict", TryLater: "try-later",
@@ -261,6 +241,9 @@ _OUTCOMES: Mapping[type, str] = {
 
 def _outcome(name: str, result: Result) -> str:
     """The key of ``CODES`` for ``result``."""
+    known = _OUTCOMES.get(type(result))
+    if known is not None:
+        return known
     if isinstance(result, Voided):
         return "done" if name == "cancel" else "voided"
     if isinstance(result, BadAmount):
@@ -273,62 +256,80 @@ def _outcome(name: str, result: Result) -> str:
             return "wrong-account"
         extra = result.parameter == "pay_type" or _CHECK_EXTRA.fullmatch(result.parameter)
         return "wrong-extra" if extra else "malformed"
-    return _OUTCOMES.get(type(result), "try-later")
+    return "try-later"
 
 
-def _dialect_code(outcome: str, name: str, terms: Terms) -> str:
-    """The code that a switch gives to this outcome; ``""`` where none does."""
-    if outcome in ("too-small", "too-large"):
-        return "275" if _switch(terms, "amount_codes") == "275" else ""
-    if outcome == "no-such-txn":
-        return _switch(terms, "cancel_not_found_code") if name == "cancel" else ""
-    switches = {"conflict": "conflict_code", "account-closed": "closed_code"}
-    return _switch(terms, switches[outcome]) if outcome in switches else ""
+class _Style:
+    """What the switches of one agreement come to."""
+
+    def __init__(self, terms: Terms) -> None:
+        self._terms = terms
+        self._verdicts: Dict[Tuple[str, str], Tuple[str, str, str]] = {}
+        self.txn_tag = _switch(terms, "response_txn_tag")
+        self.cancel = _switch(terms, "cancel")
+        self.has_sum, self.has_date, self.has_comment, self.has_balance = (
+            _switch(terms, name) == "on" for name in ("answer_sum", "prv_txn_date", "comment", "balance_fio")
+        )
+        labels = {"debt": _switch(terms, "debt_label"), "advance": _switch(terms, "advance_label")}
+        self.fields = []
+        for position, item in enumerate(_switch(terms, "show").split(","), 1):
+            what, name, kind = (item + "::").split(":")[:3]
+            attributes = tuple(pair for pair in (("name", name), ("type", kind)) if pair[1])
+            tag = "field" + str(position)
+            self.fields.append((what, labels.get(what, ""), xmlkit.opening(tag, attributes), f"</{tag}>"))
+
+    def verdict(self, outcome: str, name: str) -> Tuple[str, str, str]:
+        """The result code of an outcome, and its elements ``result`` and (maybe empty) ``comment``."""
+        known = self._verdicts.get((outcome, name))
+        if known is None:
+            code, comment = CODES[outcome]
+            switch = _SWITCHED.get(outcome, "")
+            if switch and (outcome != "no-such-txn" or name == "cancel"):
+                chosen = _switch(self._terms, switch)
+                code = code if chosen == _BOTH_CODES else chosen
+            told = xmlkit.element("comment", comment) if self.has_comment else ""
+            known = code, xmlkit.element("result", code), told
+            if name in _READERS:  # whatever else an agent calls a command is not to be kept
+                self._verdicts[outcome, name] = known
+        return known
 
 
-def _echo(asked: Mapping[str, str], name: str, terms: Terms) -> str:
+def _echo(asked: Mapping[str, str], name: str, style: _Style) -> str:
     """The payment's id as it came, where it came once and is well-formed."""
-    tags = [("txn_id", _switch(terms, "response_txn_tag"))]
-    if name == "cancel" and _switch(terms, "cancel") == "b":
-        tags.append(("cancel_txn_id", "cancel_txn_id"))
-    return "".join(
-        xmlkit.element(tag, asked[parameter])
-        for parameter, tag in tags
-        if kit.is_digits(asked.get(parameter, ""), _TXN_DIGITS_MAX)
-    )
+    txn, cancelled = asked.get("txn_id", ""), asked.get("cancel_txn_id", "")
+    echo = xmlkit.element(style.txn_tag, txn) if kit.is_digits(txn, _TXN_DIGITS_MAX) else ""
+    if name == "cancel" and style.cancel == "b" and kit.is_digits(cancelled, _TXN_DIGITS_MAX):
+        echo += xmlkit.element("cancel_txn_id", cancelled)
+    return echo
 
 
-def _payment(result: Union[Posted, Voided], terms: Terms) -> str:
-    parts = [xmlkit.element("prv_txn", str(result.receipt))]
-    if isinstance(result, Posted) and _switch(terms, "prv_txn_date") == "on":
+def _payment(result: Union[Posted, Voided], terms: Terms, style: _Style) -> str:
+    told = xmlkit.element("prv_txn", str(result.receipt))
+    if isinstance(result, Posted) and style.has_date:
         booked = kit.format_moment(result.received_at.isoformat(), kit.COMPACT)
-        parts.append(xmlkit.element("prv_txn_date", booked))
-    by_receipt = isinstance(result, Voided) and _switch(terms, "cancel") == "a"
-    if _switch(terms, "answer_sum") == "on" and not by_receipt:
-        parts.append(xmlkit.element("sum", format_amount(result.amount_minor, terms.exponent)))
-    return "".join(parts)
+        told += xmlkit.element("prv_txn_date", booked)
+    by_receipt = isinstance(result, Voided) and style.cancel == "a"
+    if style.has_sum and not by_receipt:
+        told += xmlkit.element("sum", format_amount(result.amount_minor, terms.exponent))
+    return told
 
 
-def _shown(result: Found, terms: Terms) -> str:
+def _shown(result: Found, terms: Terms, style: _Style) -> str:
     """``fields`` for the screen, and Pegas's two elements. A name that is not to be shown leaves no field."""
-    debt = format_amount(result.due_minor, terms.exponent)
-    advance = format_amount(result.advance_minor, terms.exponent)
-    texts = {
-        "name": result.display_name,
-        "debt": (_switch(terms, "debt_label") + " " + debt).strip(),
-        "advance": (_switch(terms, "advance_label") + " " + advance).strip(),
-    }
-    fields = []
-    for position, item in enumerate(_switch(terms, "show").split(","), 1):
-        what, name, kind = (item + "::").split(":")[:3]
-        attributes = tuple(pair for pair in (("name", name), ("type", kind)) if pair[1])
-        if texts.get(what):
-            fields.append(xmlkit.element("field" + str(position), texts[what], attributes))
-    parts = ["<fields>" + "".join(fields) + "</fields>"] if fields else []
-    if _switch(terms, "balance_fio") == "on":
+    fields = ""
+    for what, label, opening, closing in style.fields:
+        if what == "name":
+            text = result.display_name
+        else:
+            sum_minor = result.due_minor if what == "debt" else result.advance_minor
+            text = (label + " " + format_amount(sum_minor, terms.exponent)).strip() if what != "none" else ""
+        if text:
+            fields += opening + xmlkit.escape(text) + closing
+    shown = "<fields>" + fields + "</fields>" if fields else ""
+    if style.has_balance:
         balance = format_amount(result.advance_minor - result.due_minor, terms.exponent)
-        parts += [xmlkit.element("balance", balance), xmlkit.element("fio", result.display_name)]
-    return "".join(parts)
+        shown += xmlkit.element("balance", balance) + xmlkit.element("fio", result.display_name)
+    return shown
 
 
 def _statement(result: Statement, terms: Terms) -> str:

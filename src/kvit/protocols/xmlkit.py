@@ -5,6 +5,7 @@ Standard library only, Python 3.9 syntax: protocols also run on cheap hosting.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Dict, List, Optional, Tuple
 from xml.parsers import expat
@@ -26,21 +27,33 @@ _ESCAPES: Dict[int, str] = {
 }
 
 
+_NOT_PLAIN = re.compile("[" + re.escape("".join(map(chr, _ESCAPES))) + "]")
+
+
 def escape(text: str) -> str:
     """Text for an element or an attribute. What XML 1.0 forbids becomes U+FFFD."""
-    return text.translate(_ESCAPES)
+    return text if _NOT_PLAIN.search(text) is None else text.translate(_ESCAPES)
 
 
 def element(tag: str, text: str, attributes: Tuple[Tuple[str, str], ...] = ()) -> str:
     """``<tag name="value">text</tag>``; ``tag`` and the attributes' names are ours."""
+    inside = text if _NOT_PLAIN.search(text) is None else escape(text)
+    return f"<{tag}>{inside}</{tag}>" if not attributes else f"{opening(tag, attributes)}{inside}</{tag}>"
+
+
+def opening(tag: str, attributes: Tuple[Tuple[str, str], ...] = ()) -> str:
+    """``<tag name="value">``."""
     inside = "".join(f' {name}="{escape(value)}"' for name, value in attributes)
-    return f"<{tag}{inside}>{escape(text)}</{tag}>"
+    return f"<{tag}{inside}>"
 
 
 def document(inner: str, code: str, root: str = "response") -> HttpResponse:
     """HTTP 200 with ``<root>inner</root>`` in UTF-8; ``inner`` is already escaped."""
     text = f'<?xml version="1.0" encoding="UTF-8"?>\n<{root}>{inner}</{root}>'
-    return HttpResponse(200, ((b"content-type", b"text/xml; charset=utf-8"),), text.encode("utf-8"), code)
+    return HttpResponse(200, _XML_HEADERS, text.encode("utf-8"), code)
+
+
+_XML_HEADERS = ((b"content-type", b"text/xml; charset=utf-8"),)
 
 
 @dataclass

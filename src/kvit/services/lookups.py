@@ -19,22 +19,20 @@ def lookup_batch(
     keys = {AccountKey(agreement.biller_id, command.number) for agreement, command in demands}
     accounts = book.accounts(sorted(keys))
     return [
-        _answer(agreement, command, accounts.get(AccountKey(agreement.biller_id, command.number)), now)
+        look_up(agreement, command, accounts.get(AccountKey(agreement.biller_id, command.number)), now)
         for agreement, command in demands
     ]
 
 
-def _answer(agreement: Agreement, command: Lookup, account: AccountView | None, now: datetime) -> Result:
+def look_up(agreement: Agreement, command: Lookup, account: AccountView | None, now: datetime) -> Result:
+    """The answer to one lookup, of which the books say ``account``."""
     if not is_open(agreement, now):
         return Refused("agreement-closed")
     if account is None:
         return NoSuchAccount(command.number)
-    if account.status != ACTIVE:
+    status, balance_minor, name = account
+    if status != ACTIVE:
         return Refused("account-closed")
-    return Found(
-        number=command.number,
-        due_minor=max(account.balance_minor, 0),
-        advance_minor=max(-account.balance_minor, 0),
-        currency=agreement.currency,
-        display_name=display_name(account.name, agreement.show_name),
-    )
+    due_minor, advance_minor = (balance_minor, 0) if balance_minor > 0 else (0, -balance_minor)
+    shown = display_name(name, agreement.show_name)
+    return Found(command.number, due_minor, advance_minor, agreement.currency, shown)

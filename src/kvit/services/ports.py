@@ -104,3 +104,11 @@ class LookupBook(Protocol):
     """One short read of the newest committed state."""
 
     def accounts(self, keys: Sequence[AccountKey]) -> dict[AccountKey, AccountView]: ...
+
+
+class QuickLookups(Protocol):
+    """The newest committed state, for one question at a time and without waiting for anybody."""
+
+    def account(self, biller_id: str, number: str) -> AccountView | None:
+        """Raises ``DatabaseUnavailable`` where it would have to wait."""
+        ...

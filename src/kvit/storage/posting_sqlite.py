@@ -162,6 +162,30 @@ class SqliteLookupBook:
         return {key: AccountView(*row) for key, row in found if row is not None}
 
 
+class QuickSqliteLookups:
+    """One statement at a time on a connection of its own, which waits for nobody."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._connection: sqlite.Connection | None = None
+
+    def account(self, biller_id: str, number: str) -> AccountView | None:
+        """Raises ``DatabaseUnavailable`` where it would have to wait."""
+        try:
+            if self._connection is None:
+                self._connection = sqlite.connect(self._path, busy_timeout_s=0)
+            row = self._connection.execute(_VIEW, (biller_id, number)).fetchone()
+        except sqlite.OperationalError as error:
+            self.close()
+            raise DatabaseUnavailable(f"the database is not available: {error}") from error
+        return None if row is None else tuple.__new__(AccountView, row)
+
+    def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+
 class SqliteLookups:
     """Runs a batch's lookups on one short snapshot, on a connection of its own."""
 

@@ -37,11 +37,14 @@ def journal_mode() -> str:
     return "wal" if wal_is_safe(driver.sqlite_version_info) else "delete"
 
 
-def connect(path: str) -> Connection:
-    """A connection in autocommit mode: transactions begin and end where the code says so."""
+def connect(path: str, busy_timeout_s: float | None = None) -> Connection:
+    """A connection in autocommit mode: transactions begin and end where the code says so.
+
+    ``busy_timeout_s`` is ``BUSY_TIMEOUT_S`` unless it is said otherwise.
+    """
     connection = driver.connect(
         path,
-        timeout=BUSY_TIMEOUT_S,
+        timeout=BUSY_TIMEOUT_S if busy_timeout_s is None else busy_timeout_s,
         isolation_level=None,
         check_same_thread=False,
         cached_statements=256,

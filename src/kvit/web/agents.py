@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from kvit.domain.masking import mask_query
@@ -16,33 +17,48 @@ from kvit.domain.messages import (
     HttpResponse,
     Lookup,
     Malformed,
+    Post,
     Result,
     TryLater,
 )
+from kvit.domain.model import Agreement
 from kvit.lanes.desk import Demand
 from kvit.lanes.lane import Lane
 from kvit.services.ports import Clock
-from kvit.web.doors import Directory, Door, Networks, client_address, readable
-from kvit.web.traffic import TrafficLog
+from kvit.web.doors import PREFIX, Directory, Door, Networks, client_address, readable
+from kvit.web.traffic import Heard, TrafficLog
+from kvit.web.whole import send_whole
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-PREFIX = "/pay/"
 _METHODS = frozenset({"GET", "POST"})
+#: A request without either of them has no body (RFC 9112 §6.3).
+_BODY_HEADERS = frozenset({b"content-length", b"transfer-encoding"})
+_ASKED = {Lookup: "lookup", Post: "post"}
 _CLOSE = ((b"connection", b"close"),)
 #: When not even the protocol's words can be found: nothing in it can be taken for an answer.
 UNAVAILABLE = HttpResponse(503)
+_UNREAD = Malformed("request")
+_REFUSED = (Malformed, Denied)
+_FAILED = TryLater("failed")
 _SAFE_PARAMETERS = frozenset({"command", "txn_id", "prv_txn", "cancel_txn_id"})
 
 _log = logging.getLogger("kvit.agents")
 
 
+def _nothing_at_once(_agreement: Agreement, _lookup: Lookup, _now: datetime) -> Result | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Lanes:
+    """Where commands are worked on. ``at_once`` may know a lookup's result without waiting for a lane."""
+
     read: Lane[Demand]
     write: Lane[Demand]
+    at_once: Callable[[Agreement, Lookup, datetime], Result | None] = _nothing_at_once
 
 
 class _Gone(Exception):
@@ -65,35 +81,48 @@ class AgentsDoor:
         self._lanes = lanes
         self._body_bytes_max = body_bytes_max
         self._trusted = trusted
+        self._has_proxies = bool(trusted)
         self._clock = clock
         self._log = log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started_s = time.perf_counter()
-        agreement_id, path = _place(scope)
+        agreement_id = path = ""
+        whole = scope["path"]
         try:
-            door = self._enter(scope, agreement_id)
+            known = self._directory.at(whole)
+            if known is None or b"%" in scope.get("raw_path", b""):
+                agreement_id, path = _place(scope)
+                known = self._directory.get(agreement_id)
+            door = self._enter(scope, agreement_id, known)
         except Exception:
-            _log.exception("door %s: who knocks could not be checked", agreement_id)
+            _log.exception("door %s: who knocks could not be checked", agreement_id or whole[len(PREFIX) :])
             door = UNAVAILABLE
         if isinstance(door, HttpResponse):
-            await self._refuse(send, agreement_id, door)
+            await self._refuse(send, agreement_id or whole[len(PREFIX) :], door)
             return
-        try:
-            body = await self._body(scope, receive)
-        except _Gone:
-            return
+        headers = tuple(scope["headers"])
+        body: bytes | None = b""
+        for name, _ in headers:
+            if name in _BODY_HEADERS:
+                try:
+                    body = await self._body(scope, receive)
+                except _Gone:
+                    return
+                break
         if body is None:
-            await self._refuse(send, agreement_id, _plain(413, "the body is too large", _CLOSE))
+            await self._refuse(
+                send, door.agreement.agreement_id, _plain(413, "the body is too large", _CLOSE)
+            )
             return
-        request = HttpRequest(scope["method"], path, scope["query_string"], tuple(scope["headers"]), body)
-        command, response = await self._answer(door, request)
-        await _send(send, response)
-        self._note(door, request, command, response, started_s)
+        request = HttpRequest(scope["method"], path, scope["query_string"], headers, body)
+        now = self._clock.now()
+        command, response = await self._answer(door, request, now)
+        await send_whole(send, response)
+        self._note(door, request, command, response, now, started_s)
 
-    def _enter(self, scope: Scope, agreement_id: str) -> Door | HttpResponse:
+    def _enter(self, scope: Scope, agreement_id: str, door: Door | None) -> Door | HttpResponse:
         """The door that may be entered from there, or why not."""
-        door = self._directory.get(agreement_id)
         if door is None:
             closed = self._directory.is_closed(agreement_id)
             return UNAVAILABLE if closed else _plain(404, "there is no such door")
@@ -105,26 +134,30 @@ class AgentsDoor:
         return door
 
     async def _answer(
-        self, door: Door, request: HttpRequest
+        self, door: Door, request: HttpRequest, now: datetime
     ) -> tuple[Command | Malformed | Denied, HttpResponse]:
         """Total: a fault of ours is answered "try later" in the protocol's own words."""
-        command: Command | Malformed | Denied = Malformed("request")
-        result: Result
+        command: Command | Malformed | Denied = _UNREAD
+        result: Result | None
+        agreement, lanes = door.agreement, self._lanes
         try:
             command = door.protocol.decode(request, door.terms)
-            if isinstance(command, Malformed | Denied):
+            if isinstance(command, Lookup):
+                result = lanes.at_once(agreement, command, now)
+                if result is None:
+                    result = await lanes.read.ask(agreement.agreement_id, Demand(agreement, command))
+            elif isinstance(command, _REFUSED):
                 result = command
             else:
-                lane = self._lanes.read if isinstance(command, Lookup) else self._lanes.write
-                result = await lane.ask(door.agreement.agreement_id, Demand(door.agreement, command))
+                result = await lanes.write.ask(agreement.agreement_id, Demand(agreement, command))
         except Exception:
-            _log.exception("door %s: answered try later", door.agreement.agreement_id)
-            result = TryLater("failed")
-        for told in (result, TryLater("failed")):
+            _log.exception("door %s: answered try later", agreement.agreement_id)
+            result = _FAILED
+        for told in (result, _FAILED):
             try:
                 return command, door.protocol.encode(request, told, door.terms)
             except Exception:
-                _log.exception("door %s: the answer could not be written", door.agreement.agreement_id)
+                _log.exception("door %s: the answer could not be written", agreement.agreement_id)
         return command, UNAVAILABLE
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes | None:
@@ -146,41 +179,29 @@ class AgentsDoor:
     def _address(self, scope: Scope) -> str:
         client = scope.get("client")
         peer = client[0] if client else ""
-        if not self._trusted:
+        if not self._has_proxies:
             return peer
         lines = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
         return client_address(peer, lines, self._trusted)
 
     def _note(
-        self, door: Door, request: HttpRequest, command: object, response: HttpResponse, started_s: float
-    ) -> None:
-        record = {
-            "at": self._clock.now().isoformat(timespec="milliseconds"),
-            "agreement": door.agreement.agreement_id,
-            "asked": type(command).__name__.lower(),
-            "txn": getattr(command, "txn", ""),
-            "status": response.status,
-            "code": response.code,
-            "ms": round((time.perf_counter() - started_s) * 1000, 1),
-        }
+        self, door: Door, request: HttpRequest, command: object, response: HttpResponse, now: datetime,
+        started_s: float,
+    ) -> None:  # fmt: skip
+        asked = type(command)
+        heard = Heard(
+            now, door.agreement.agreement_id, _ASKED.get(asked) or asked.__name__.lower(), response.status,
+            response.code, getattr(command, "txn", ""), round((time.perf_counter() - started_s) * 1000, 1),
+        )  # fmt: skip
         if isinstance(command, Malformed):
-            record["wrong"] = command.parameter
-            record["query"] = mask_query(request.query, _SAFE_PARAMETERS)
-        self._log.note(record)
+            heard.wrong = command.parameter
+            heard.query = mask_query(request.query, _SAFE_PARAMETERS)
+        self._log.note(heard)
 
     async def _refuse(self, send: Send, agreement_id: str, response: HttpResponse) -> None:
-        at = self._clock.now().isoformat(timespec="milliseconds")
         known = agreement_id if self._directory.get(agreement_id) else ""
-        self._log.note(
-            {
-                "at": at,
-                "agreement": known,
-                "asked": "refused",
-                "status": response.status,
-                "code": response.code,
-            }
-        )
-        await _send(send, response)
+        self._log.note(Heard(self._clock.now(), known, "refused", response.status, response.code))
+        await send_whole(send, response)
 
 
 def _place(scope: Scope) -> tuple[str, str]:
@@ -189,19 +210,10 @@ def _place(scope: Scope) -> tuple[str, str]:
     Escapes and dot segments lead nowhere: a proxy with rules about paths may read them otherwise.
     """
     agreement_id, _, path = scope["path"][len(PREFIX) :].partition("/")
-    if b"%" in scope.get("raw_path", b"") or {".", ".."} & set(path.split("/")):
+    if b"%" in scope.get("raw_path", b"") or (path and {".", ".."} & set(path.split("/"))):
         return "", ""
     return agreement_id, path
 
 
 def _plain(status: int, text: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> HttpResponse:
     return HttpResponse(status, ((b"content-type", b"text/plain; charset=utf-8"), *headers), text.encode())
-
-
-async def _send(send: Send, response: HttpResponse) -> None:
-    # What is owed changes, and an answer by GET may hold a name: no proxy in between is to keep it.
-    ours = [(b"content-length", str(len(response.body)).encode()), (b"cache-control", b"no-store")]
-    await send(
-        {"type": "http.response.start", "status": response.status, "headers": [*response.headers, *ours]}
-    )
-    await send({"type": "http.response.body", "body": response.body})

@@ -10,7 +10,8 @@ from typing import Any
 
 from litestar import Litestar, Router
 
-from kvit.web.agents import PREFIX, AgentsDoor, Receive, Scope, Send
+from kvit.web.agents import AgentsDoor, Receive, Scope, Send
+from kvit.web.doors import PREFIX
 
 _log = logging.getLogger("kvit.web")
 

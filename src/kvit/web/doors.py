@@ -10,6 +10,8 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_netw
 from kvit.domain.model import Agreement
 from kvit.protocols.base import Protocol, Terms
 
+PREFIX = "/pay/"
+
 #: How many answers are remembered, and for texts of which length: whoever writes them may write anything.
 _KNOWN_MAX = 10_000
 _ADDRESS_SIZE_MAX = 64
@@ -70,7 +72,7 @@ class Door:
 
     def admits(self, address: str) -> bool:
         """An agreement without networks relies on its credentials alone."""
-        return not self.networks or address in self.networks
+        return address in self.networks if self.agreement.networks else True
 
 
 class Directory:
@@ -78,20 +80,26 @@ class Directory:
 
     def __init__(self) -> None:
         self._doors: dict[str, Door] = {}
+        self._paths: dict[str, Door] = {}
         self._closed: frozenset[str] = frozenset()
         self._all_closed = False
 
     def replace(self, doors: Iterable[Door], closed: Iterable[str] = ()) -> None:
         """Open these doors. ``closed``: agreements that are there and cannot be served now."""
         self._doors = {door.agreement.agreement_id: door for door in doors}
+        self._paths = {PREFIX + agreement_id: door for agreement_id, door in self._doors.items()}
         self._closed, self._all_closed = frozenset(closed), False
 
     def close_all(self) -> None:
         """No door is open until the next ``replace``: it is not known whom this server may answer."""
-        self._doors, self._all_closed = {}, True
+        self._doors, self._paths, self._all_closed = {}, {}, True
 
     def get(self, agreement_id: str) -> Door | None:
         return self._doors.get(agreement_id)
+
+    def at(self, path: str) -> Door | None:
+        """The door whose whole address is ``path``."""
+        return self._paths.get(path)
 
     def is_closed(self, agreement_id: str) -> bool:
         """Is (or may be) there an agreement behind a door that does not open?"""

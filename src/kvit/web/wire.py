@@ -9,10 +9,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from typing import Any, ClassVar
+from weakref import WeakKeyDictionary
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
+
+from kvit.web.gathering import GatheredTransport, Gathering
 
 #: How often connections are looked through for clients that take too long.
 _SWEEP_S = 1.0
@@ -40,6 +43,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     limits: ClassVar[WireLimits] = WireLimits()
     sweeping: ClassVar[bool] = False
+    gatherings: ClassVar[WeakKeyDictionary[asyncio.AbstractEventLoop, Gathering]] = WeakKeyDictionary()
 
     def __init__(
         self,
@@ -64,10 +68,18 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.transport = self._gathered(transport)  # type: ignore[assignment]
         self._head_since_s = self.loop.time()
         if not GuardedProtocol.sweeping:
             GuardedProtocol.sweeping = True
             self.loop.call_later(_SWEEP_S, _sweep, self.loop, self.connections)
+
+    def _gathered(self, transport: asyncio.Transport) -> GatheredTransport:
+        """``transport`` with its writes gathered with those of the loop's other connections."""
+        gathering = GuardedProtocol.gatherings.get(self.loop)
+        if gathering is None:
+            gathering = GuardedProtocol.gatherings[self.loop] = Gathering(self.loop)
+        return GatheredTransport(transport, gathering)
 
     def data_received(self, data: bytes) -> None:
         if self._ending:

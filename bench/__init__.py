@@ -1,0 +1,1 @@
+"""How fast kvit is, as ratios measured in one run: `make bench`. What they mean: docs/performance.md."""
