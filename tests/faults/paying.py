@@ -18,6 +18,7 @@ import pytest
 
 from kvit.domain.messages import Post
 from tests.conftest import create_books
+from tests.faults.clusters import start_postgres
 from tests.missing import missing
 from tests.postgres import DURABLE, Cluster, PostgresUnavailable, running_cluster
 from tests.proof.serving import Installation, installed
@@ -135,6 +136,20 @@ def check_all(installation: Installation) -> None:
     payments = len(installation.gateway.rows("payments", installation.town.biller_id))
     audited = installation.audit()
     assert (audited["findings"], audited["payments"]) == ([], payments)
+
+
+def pay_on(told: Paying, cluster: Cluster, payments: int, **settings: str) -> int:
+    """Until so many more were confirmed; a PostgreSQL that stopped itself is started again.
+
+    Says how often that was needed: it is what a service manager does.
+    """
+    starts, goal = 0, told.paid + payments
+    while told.paid < goal:
+        if cluster.process.poll() is not None:
+            start_postgres(cluster, **settings)
+            starts += 1
+        told.wait_until(lambda: told.paid >= goal or cluster.process.poll() is not None)
+    return starts
 
 
 def look_up(installation: Installation, number: str = CLIENTS[0].number) -> str:

@@ -299,7 +299,7 @@ _QUERIES = (
 
 
 #: Stories on each engine; the whole load is what fits into four minutes.
-STORIES = {"sqlite": load(100, 600), "postgres": load(20, 150)}
+STORIES = {"sqlite": load(100, 400), "postgres": load(20, 100)}
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ from tests.conftest import create_books
 from tests.faults.clusters import start_postgres, stop_postgres
 from tests.faults.conftest import Seen, load
 from tests.faults.disks import fill, small_disk
-from tests.faults.paying import CLIENTS, look_up, paying
+from tests.faults.paying import CLIENTS, look_up, pay_on, paying
 from tests.missing import missing
 from tests.postgres import DURABLE, Cluster, PostgresUnavailable, running_cluster
 from tests.proof.serving import SERVE, installed
@@ -104,10 +104,7 @@ def test_the_disk_of_postgres_is_full(full: str, tmp_path: Path, seen: Seen) -> 
                 looked_up += [look_up(installation) for _ in range(10)]
                 time.sleep(FULL_S)
                 filler.unlink()
-                if cluster.process.poll() is not None:
-                    start_postgres(cluster, **SMALL_WAL)
-                    database_starts += 1
-                told.wait_for_more(200)
+                database_starts += pay_on(told, cluster, 200, **SMALL_WAL)
         assert told.unanswered == 0
         assert "No space left on device" in (cluster.folder / "server.log").read_text()
         if full == "tables":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -12,9 +11,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.faults.clusters import PROC, children_of, process_of, start_postgres
+from tests.faults.clusters import PROC, children_of, process_of
 from tests.faults.conftest import Seen, load
-from tests.faults.paying import books_of, durable_cluster, paying
+from tests.faults.paying import books_of, durable_cluster, pay_on, paying
 from tests.faults.tracing import Injection, injected, need_strace
 from tests.postgres import Cluster
 
@@ -75,7 +74,7 @@ def test_postgres_meets_errors_of_the_disk(
 ) -> None:
     """It stops itself rather than trust a file that it could not write, recovers, and goes on."""
     need_strace()
-    chance, points = random.Random(13), 0  # noqa: S311
+    chance, points, starts = random.Random(13), 0, 0  # noqa: S311
     panics = panics_of(cluster)
     with books_of("postgres", tmp_path, request) as installation:
         installation.start()
@@ -86,20 +85,13 @@ def test_postgres_meets_errors_of_the_disk(
                 with injected(pids, injection, tmp_path) as trace:
                     told.wait_until(lambda t=trace: bool(t.injected))  # type: ignore[misc]
                 points += len(trace.injected)
-                if not postgres_lives(cluster):
-                    start_postgres(cluster)
-                told.wait_for_more(50)
+                starts += pay_on(told, cluster, 50)
         assert told.unanswered == 0
         assert told.told_later > 0
         seen(
-            points=points, panics=panics_of(cluster) - panics, payments=told.paid, told_later=told.told_later
-        )
-
-
-def postgres_lives(cluster: Cluster) -> bool:
-    """Its processes may be starting anew; does the first of them go on?"""
-    time.sleep(0.1)
-    return cluster.process.poll() is None
+            points=points, panics=panics_of(cluster) - panics, started_by_us=starts, payments=told.paid,
+            told_later=told.told_later,
+        )  # fmt: skip
 
 
 def panics_of(cluster: Cluster) -> int:
