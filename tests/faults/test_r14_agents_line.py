@@ -12,9 +12,12 @@ from typing import Any
 
 import pytest
 
+from kvit.config import Limits, Settings
 from kvit.domain.messages import Post
+from kvit.main import SystemClock
 from tests.conftest import create_books
 from tests.faults.conftest import FULL, Seen, load
+from tests.faults.inside import serving_inside
 from tests.faults.proxy import FINE, Fault, Proxy, Weather, weathered
 from tests.faults.resources import Held, gives_back, held_by, needs_proc
 from tests.faults.steady import Told, steady
@@ -181,3 +184,26 @@ def test_the_others_hardly_notice(served: Installation, proxy: Proxy, seen: Seen
         ratios.append(waits_s[1] / waits_s[0])
         seen(p99_ratio=round(ratios[-1], 2), p99_ms=round(waits_s[1] * 1000, 1), tries=len(ratios))
     assert ratios[-1] < 2, ratios
+
+
+def test_no_task_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seen: Seen) -> None:
+    """Of requests whose agents are gone. Seen from within, since no kernel counts an event loop's tasks."""
+    monkeypatch.setattr(terminals, "TIMEOUT_S", 0.3)
+    url = f"sqlite:///{tmp_path / 'books.sqlite'}"
+    create_books(url)
+    limits = Limits(head_timeout_s=0.5, body_timeout_s=0.5, keep_alive_s=1)
+    settings = Settings(database=url, data=str(tmp_path), limits=limits)
+    with (
+        installed(url, tmp_path, CLIENTS, names=("sick", "well")) as installation,
+        serving_inside(installation, SystemClock(), settings) as inside,
+        weathered(installation.port) as proxy,
+    ):
+        size = sizes_of(installation, proxy)
+        before = inside.tasks()
+        weathers = [weather for kind in KINDS for weather in weathers_of(kind, *size)]
+        pay_through(installation, proxy, weathers)
+        give_up_s = time.monotonic() + GIVEN_BACK_S
+        while (left := inside.tasks()) > before:
+            assert time.monotonic() < give_up_s, f"{left} tasks, and {before} at rest"
+            time.sleep(0.05)
+    seen(lines=len(weathers), tasks=left)
