@@ -33,6 +33,7 @@ examples, as arguments of make:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code: 1 when a history failed, 130 when it was broken off."""
+    logging.disable(logging.CRITICAL)  # what the gateway logs about faults is no news here
     options = _parser().parse_args(arguments)
     if options.seed is not None:
         return _tell(options.seed, as_json=options.json)
@@ -62,7 +63,6 @@ def replay_command(seed: int) -> str:
 
 def _tell(seed: int, *, as_json: bool) -> int:
     """One history, all that happened in it."""
-    logging.disable(logging.CRITICAL)
     with runner.folder_in_memory() as folder:
         theatre = Theatre(folder)
         told = theatre.play(seed)

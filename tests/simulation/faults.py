@@ -95,10 +95,10 @@ class Fate:
             raise kind.error()
 
 
-def draw(chance: Random) -> Fate:
+def draw(chance: Random, statements_max: int = _STATEMENTS_MAX) -> Fate:
     """A fate that is not good."""
     (kind,) = chance.choices(KINDS, _WEIGHTS)
-    return Fate(kind, chance.randint(1, _STATEMENTS_MAX) if kind.moment == "statement" else 1)
+    return Fate(kind, chance.randint(1, statements_max) if kind.moment == "statement" else 1)
 
 
 def moment_of(statement: str) -> str:

@@ -125,8 +125,8 @@ class _Stage:
             return
         await self._wire.is_idle.wait()
         await self._is_serving.wait()
-        assert world.process is not None
-        await world.process.stop()
+        if world.process is not None and not world.process.is_stopping:
+            await world.process.stop()
 
     async def _do(self, deed: Deed) -> None:
         await asyncio.sleep(deed.at_s)
@@ -136,7 +136,7 @@ class _Stage:
             if process is not None:
                 process.die("killed")
         elif deed.what == "restart":
-            if process is not None and process.is_open:
+            if process is not None and not process.is_stopping:
                 await process.stop()
         else:
             self._office.do(deed.what)

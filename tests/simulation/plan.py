@@ -87,6 +87,8 @@ class Plan:
     weather: Weather
     limits: LaneLimits
     readers: int
+    #: Are checks answered on the spot while all is well, or always by the read lane?
+    is_quick: bool
     #: From then on nothing bad happens any more.
     quiet_s: float
 
@@ -120,6 +122,7 @@ def make_plan(seed: int) -> Plan:
         weather=chance.choice(WEATHERS),
         limits=chance.choice(_LIMITS),
         readers=chance.choice((1, 1, 2)),
+        is_quick=chance.random() < 0.5,
         quiet_s=quiet_s,
     )
 
@@ -192,7 +195,7 @@ def _rival(chance: Random, post: Post, biller: Biller) -> Post:
 
 _DEEDS = (
     ("charge", 6), ("open account", 1), ("close account", 2), ("activate account", 2), ("limits", 1),
-    ("void", 2), ("seal", 2), ("clock", 3), ("kill", 2), ("restart", 1),
+    ("void", 2), ("seal", 2), ("clock", 3), ("kill", 2), ("restart", 2),
 )  # fmt: skip
 
 

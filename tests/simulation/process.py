@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from random import Random
 from typing import Any
 
-from kvit.domain.messages import Post, Result
-from kvit.lanes.desk import Demand, ReadDesk, WriteDesk
+from kvit.domain.messages import Lookup, Post, Result
+from kvit.domain.model import Agreement
+from kvit.lanes.desk import Demand, QuickReads, ReadDesk, WriteDesk
 from kvit.lanes.lane import Lane, Work
 from kvit.storage.corrections import SqlCorrections
-from kvit.storage.posting_sqlite import SqliteLookups, SqlitePostings
+from kvit.storage.posting_sqlite import QuickSqliteLookups, SqliteLookups, SqlitePostings
 from kvit.web.agents import AgentsDoor, Lanes
 from kvit.web.doors import Networks
 from kvit.web.traffic import TrafficLog
@@ -23,7 +25,7 @@ from tests.simulation.witness import Witness
 from tests.simulation.world import World
 
 _BODY_BYTES_MAX = 65_536
-_STOP_PATIENCE_S = 1.0
+_STOP_PATIENCE_S = 0.3
 
 
 class Process:
@@ -42,6 +44,7 @@ class Process:
         self._callers: dict[asyncio.Task[Any], Callable[[], None]] = {}
         self.is_alive = True
         self.is_open = True
+        self.is_stopping = False
         self._lanes = self._make_lanes()
         self._door = AgentsDoor(
             world.directory, self._lanes, _BODY_BYTES_MAX, Networks(()), world.clock, TrafficLog()
@@ -58,9 +61,37 @@ class Process:
             self._watched("read", ReadDesk(SqliteLookups(store.path), clock)) for _ in range(plan.readers)
         ]
         writer = WriteDesk(SqlitePostings(store.path), SqlCorrections(store.database), clock)
-        return Lanes(
-            Lane("read", readers, plan.limits), Lane("write", [self._watched("write", writer)], plan.limits)
-        )
+        read = Lane("read", readers, plan.limits)
+        write = Lane("write", [self._watched("write", writer)], plan.limits)
+        return Lanes(read, write, self._at_once()) if plan.is_quick else Lanes(read, write)
+
+    def _at_once(self) -> Callable[[Agreement, Lookup, datetime], Result | None]:
+        """Checks on the spot, which may meet faults and be slow as well."""
+        store, chance, weather = self._world.store, self._chance, self._world.plan.weather
+        lag_s = 0.0
+
+        def monotonic_s() -> float:
+            nonlocal lag_s
+            if not self._world.is_quiet and chance.random() < weather.sluggish:
+                lag_s += 0.05
+            return self._world.loop.time() + lag_s
+
+        quick = QuickReads(QuickSqliteLookups(store.path), monotonic_s)
+
+        def check(agreement: Agreement, command: Lookup, now: datetime) -> Result | None:
+            fate = (
+                None if self._world.is_quiet or chance.random() >= weather.faulty else faults.draw(chance, 1)
+            )
+            store.fate = fate
+            result = None
+            try:
+                result = quick(agreement, command, now)
+            finally:
+                store.fate = None
+                self._witness.checked_at_once(command, result, fate)
+            return result
+
+        return check
 
     def serve(self, scope: dict[str, Any], receive: Any, send: Any, broken: Callable[[], None]) -> None:  # noqa: ANN401
         """One request at the door; ``broken`` is called should it never be answered."""
@@ -89,8 +120,8 @@ class Process:
         self._end()
 
     async def stop(self) -> None:
-        """As an operator would: no new callers, what waits is answered."""
-        self.is_open = False
+        """As an operator would: what waits is answered; who still comes in may meet a closed lane."""
+        self.is_stopping, self.is_open = True, self._chance.random() < 0.5
         self._world.trace.note("process", "is asked to stop")
         await asyncio.gather(
             self._lanes.read.close(_STOP_PATIENCE_S), self._lanes.write.close(_STOP_PATIENCE_S)

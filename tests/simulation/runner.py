@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.simulation.history import Theatre
-from tests.simulation.score import Range, Score, pieces, seeds_in
+from tests.simulation.score import Range, Score, pieces, raise_to, seeds_in
 
 #: Seeds that a worker plays before it reports.
 _PIECE = 50
@@ -51,32 +51,50 @@ def run(wish: Wish, score: Score) -> None:
     """Play what ``score`` has not got yet, and add it. Ctrl-C ends it with everything saved."""
     left = score.left(wish.seeds)
     progress = _Progress(seeds_in(left), score)
-    with folder_in_memory() as folder, _pool(wish.workers, folder) as pool:
-        parts = pieces(left, _PIECE)
-        running: set[Future[Score]] = set()
+    parts = pieces(left, _PIECE)
+    play = _one_by_one if wish.workers == 1 else _at_once
+    with folder_in_memory() as folder:
         try:
-            while True:
-                while len(running) < 2 * wish.workers and (part := next(parts, None)) is not None:
-                    running.add(pool.submit(_play, part, wish.digests))
-                if not running or len(score.failed) >= FAILED_MAX:
-                    break
-                ended, running = wait(running, return_when=FIRST_COMPLETED)
-                for each in ended:
-                    score.add(each.result())
+            for played in play(wish, parts, folder):
+                score.add(played)
                 progress.say()
                 if progress.is_time_to_save() and wish.state is not None:
                     score.save(wish.state)
+                if len(score.failed) >= FAILED_MAX:
+                    break
         finally:
-            for each in running:
-                each.cancel()
             progress.end()
             if wish.state is not None:
                 score.save(wish.state)
 
 
-def _pool(workers: int, folder: Path) -> ProcessPoolExecutor:
+def _one_by_one(wish: Wish, parts: Iterator[Range], folder: Path) -> Iterator[Score]:
+    """Here, without the seconds that another process takes to begin."""
+    theatre = Theatre(folder)
+    try:
+        for part in parts:
+            yield _play(theatre, part, digests=wish.digests)
+    finally:
+        theatre.close()
+
+
+def _at_once(wish: Wish, parts: Iterator[Range], folder: Path) -> Iterator[Score]:
+    """In processes of their own; each has always one more part to go on with."""
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, context, _begin, (folder,))
+    running: set[Future[Score]] = set()
+    with ProcessPoolExecutor(wish.workers, context, _begin, (folder,)) as pool:
+        try:
+            while True:
+                while len(running) < 2 * wish.workers and (part := next(parts, None)) is not None:
+                    running.add(pool.submit(_play_there, part, wish.digests))
+                if not running:
+                    return
+                ended, running = wait(running, return_when=FIRST_COMPLETED)
+                for each in ended:
+                    yield each.result()
+        finally:
+            for each in running:
+                each.cancel()
 
 
 _folder = Path()
@@ -87,22 +105,23 @@ def _begin(folder: Path) -> None:
     global _folder  # noqa: PLW0603 - a worker has one, for as long as it lives
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who is at the keyboard speaks to the parent
     logging.disable(logging.CRITICAL)
+    gc.disable()  # a history is thrown away whole: cleaning up between them is cheaper
     _folder = folder / str(os.getpid())
     _folder.mkdir()
-    gc.freeze()
-    gc.disable()  # a history is thrown away whole: cleaning up between them is cheaper
 
 
-def _play(part: Range, digests: bool) -> Score:
+def _play_there(part: Range, digests: bool) -> Score:
     global _theatre  # noqa: PLW0603
     _theatre = _theatre or Theatre(_folder)
+    return _play(_theatre, part, digests=digests)
+
+
+def _play(theatre: Theatre, part: Range, *, digests: bool) -> Score:
     began_s, score = time.process_time(), Score([part])
     for seed in range(part[0], part[1] + 1):
-        told = _theatre.play(seed)
+        told = theatre.play(seed)
         score.counts.update(told.counts)
-        score.highest = {
-            name: max(value, score.highest.get(name, 0)) for name, value in told.highest.items()
-        } | {name: value for name, value in score.highest.items() if name not in told.highest}
+        raise_to(score.highest, told.highest)
         if told.failures:
             score.failed[seed] = told.failures
         if seed % _CLEAN_EVERY == 0:

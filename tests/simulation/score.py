@@ -32,8 +32,7 @@ class Score:
         self.failed |= other.failed
         self.digests |= other.digests
         self.counts.update(other.counts)
-        for name, value in other.highest.items():
-            self.highest[name] = max(value, self.highest.get(name, 0))
+        raise_to(self.highest, other.highest)
         self.took_s += other.took_s
 
     def left(self, wanted: Range) -> list[Range]:
@@ -74,6 +73,12 @@ def load(path: Path) -> Score | None:
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def raise_to(highest: dict[str, int], others: dict[str, int]) -> None:
+    """Let every value of ``highest`` be at least that of ``others``."""
+    for name, value in others.items():
+        highest[name] = max(value, highest.get(name, value))
 
 
 def joined(ranges: list[Range]) -> list[Range]:

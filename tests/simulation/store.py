@@ -134,7 +134,8 @@ class Store:
             sqlite.roll_back(line.real)
             self._parked.append(line.real)
 
-    def _open_line(self, path: str) -> Line:
+    def _open_line(self, path: str, busy_timeout_s: float = 0) -> Line:
+        """How long a connection would wait for another one is no matter: here nobody is at work meanwhile."""
         assert path == self.path
         line = Line(self._parked.pop() if self._parked else self._connect(path), self)
         self._open[line] = None

@@ -14,6 +14,7 @@ from kvit.domain.messages import (
     Lookup,
     Post,
     Posted,
+    Result,
     Status,
     Void,
 )
@@ -189,6 +190,14 @@ class Witness:
         self._tell(name, batch.demands, fate, ", ".join(type(result).__name__ for result in batch.results))
         for finding in batch_findings(batch, fate):
             self._world.trace.fail(f"{name} lane: {finding}")
+
+    def checked_at_once(self, command: Lookup, result: Result | None, fate: Fate | None) -> None:
+        """Without a result the read lane is asked."""
+        met = fate.kind.name if fate is not None and fate.fired and fate.kind is not None else ""
+        said = type(result).__name__ if result is not None else "not at once"
+        self._world.trace.note("quick", "{} -> {} {}", command.txn, said, met)
+        self._world.trace.counts["check at once" if result is not None else "check not at once"] += 1
+        self._world.trace.counts.update({"check at once: " + met: 1} if met else {})
 
     def job_died(self, name: str, demands: Sequence[Demand], fate: Fate | None) -> None:
         self._tell(name, demands, fate, "no results")
