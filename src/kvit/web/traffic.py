@@ -5,11 +5,13 @@ Lines are gathered and written by a thread, so that a slow or full disk never ho
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
+from io import FileIO
 from pathlib import Path
 
 import msgspec
@@ -49,6 +51,7 @@ class TrafficLog:
         self._path = path
         self._lines: deque[Heard] = deque()
         self._lost = 0
+        self._is_torn = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="traffic-log", daemon=True)
         self._encode_lines = msgspec.json.Encoder().encode_lines
@@ -84,19 +87,33 @@ class TrafficLog:
     def _try(self, records: Sequence[Heard | Lost]) -> None:
         """Write them; those that cannot be written are counted."""
         try:
-            self._write(self._encode_lines(records))
-        except Exception:  # a full disk, a closed pipe: the log must not end with it
-            if len(records) == 1:
-                self._lost += records[0].count if isinstance(records[0], Lost) else 1
+            lines = self._encode_lines(records)
+        except Exception:  # one of them is at fault, and the log must not end with it
+            if len(records) > 1:
+                for record in records:
+                    self._try([record])
                 return
-            for record in records:
-                self._try([record])
+            lines = b""
+        written = lines.count(b"\n", 0, self._write(lines))
+        self._lost += sum(one.count if isinstance(one, Lost) else 1 for one in records[written:])
 
-    def _write(self, lines: bytes) -> None:
+    def _write(self, lines: bytes) -> int:
+        """How many of the bytes are written: all, or those before a disk was full or a pipe was closed.
+
+        A line that was broken off stays alone: the next one begins anew.
+        """
+        gap = b"\n" if self._is_torn else b""
+        whole, done = gap + lines, 0
+        with contextlib.suppress(Exception), self._stream() as stream:
+            while done < len(whole):
+                done += stream.write(whole[done:])
+        if done:
+            self._is_torn = not whole.endswith(b"\n", 0, done)
+        return max(done - len(gap), 0)
+
+    def _stream(self) -> FileIO:
+        """Without a buffer, which would keep what could not be written and bring it out later."""
         if self._path is None:
-            sys.stderr.buffer.write(lines)
-            sys.stderr.buffer.flush()
-            return
+            return open(sys.stderr.fileno(), "wb", buffering=0, closefd=False)
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("ab") as file:
-            file.write(lines)
+        return self._path.open("ab", buffering=0)
