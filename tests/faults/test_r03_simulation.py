@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,6 +24,7 @@ from kvit.services.ports import PostingBook, PostingPlan
 from kvit.storage.posting_sqlite import SqlitePostingBook, SqlitePostings
 from tests.faults.conftest import Seen, load
 from tests.simulation import faults
+from tests.simulation.__main__ import main
 from tests.simulation.history import Theatre
 from tests.simulation.runner import folder_in_memory
 from tests.simulation.score import ROOT, Score, joined
@@ -160,6 +163,21 @@ def test_a_planted_fault_is_found(name: str, monkeypatch: pytest.MonkeyPatch, se
         theatre.close()
     assert found is not None, f"{SEEDS_MAX} histories did not show it"
     seen(found_at_seed=found)
+
+
+def test_a_failing_history_says_how_it_is_told_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    PLANTED["batch order reversed"](monkeypatch)
+    try:
+        assert main(["--seeds", "0-19", "--workers", "1", "--state", "none"]) == 1
+        (seed, *_) = re.findall(r'make simulate ARGS="--seed ([0-9]+)"', capsys.readouterr().out)
+        assert main(["--seed", seed]) == 1
+    finally:
+        logging.disable(logging.NOTSET)
+    told = capsys.readouterr().out
+    assert "is sent by" in told
+    assert "broken: write lane: " in told
 
 
 # --- long runs -------------------------------------------------------------------------------------------
