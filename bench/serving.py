@@ -41,11 +41,13 @@ class Served(NamedTuple):
 
 
 @contextmanager
-def serving(url: str, data: Path, *options: str) -> Iterator[Served]:
+def serving(url: str, data: Path, *options: str, config: Path | None = None) -> Iterator[Served]:
     """`kvit serve` on the books at ``url`` for as long as the block lasts; its log goes to ``data``."""
     port = _free_port()
     own = {"KVIT_DATABASE": url, "KVIT_DATA": str(data)}
     environment = {name: value for name, value in os.environ.items() if name != "KVIT_CONFIG"} | own
+    if config is not None:
+        environment["KVIT_CONFIG"] = str(config)
     with (data / "server.log").open("wb") as log:
         process = subprocess.Popen(
             [KVIT, "serve", "--port", str(port), *options],

@@ -28,11 +28,13 @@ def to_us(instant: datetime) -> int:
     return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
 
 
+@lru_cache(maxsize=256)  # the payments of a batch share their moments
 def from_us(at_us: int, timezone: str = "UTC") -> datetime:
     """Microseconds since 1970 -> an aware instant in ``timezone``."""
     return (_EPOCH + timedelta(microseconds=at_us)).astimezone(zone(timezone))
 
 
+@lru_cache(maxsize=256)
 def local_text(at_us: int | None, timezone: str) -> str:
     """Microseconds since 1970 -> ISO local text; empty for none, and outside years 1 to 9999."""
     if at_us is None:

@@ -16,7 +16,7 @@ GENESIS = b"\x00" * 32
 
 def digest_of(*parts: str | int) -> bytes:
     """SHA-256 over the parts, each with its length in front, so that no two lists read the same."""
-    text = "".join(f"{len(part)}:{part}" for part in map(str, parts))
+    text = "".join([f"{len(part)}:{part}" for part in map(str, parts)])
     return sha256(text.encode()).digest()
 
 

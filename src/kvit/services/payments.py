@@ -96,6 +96,7 @@ class Desk:
         self._new: dict[PaymentKey, PaymentRow] = {}
         self._balances: dict[tuple[str, int], int] = {}
         self._open_sums: dict[tuple[str, int], int] = {}
+        self._dates: dict[tuple[str, str, str], tuple[int | None, str]] = {}
         self._plan = PostingPlan()
 
     def take(self, agreement: Agreement, command: Post) -> Result:
@@ -162,8 +163,7 @@ class Desk:
         amount_minor = command.amount_minor
         charges = self._situation.charges.get((biller_id, account.account_id), ())
         shares, advance_minor = allocate(amount_minor, charges, service=command.service)
-        network_at = days.local_instant(command.network_time, agreement.timezone)
-        closed_through = self._situation.closed_through.get(biller_id, "")
+        network_at_us, accounting_date = self._dated(agreement, command.network_time)
         payment = PaymentRow(
             biller_id=biller_id,
             agreement_id=agreement.agreement_id,
@@ -179,9 +179,9 @@ class Desk:
             payer_fee_minor=0,
             biller_fee_minor=agreement.fee.of(amount_minor),
             network_time=command.network_time_raw or command.network_time,
-            network_at_us=None if network_at is None else days.to_us(network_at),
+            network_at_us=network_at_us,
             received_at_us=self._now_us,
-            accounting_date=days.accounting_date(network_at, self._now, agreement.timezone, closed_through),
+            accounting_date=accounting_date,
             fields=_fields_text(command),
         )
         self._new[key] = payment
@@ -192,6 +192,17 @@ class Desk:
         )  # fmt: skip
         self._situation.payments[key] = stored
         return posted_result(stored, command.txn, agreement.timezone, repeat=False)
+
+    def _dated(self, agreement: Agreement, network_time: str) -> tuple[int | None, str]:
+        """The network's instant and the day that it is booked on; terminals that pay at once share them."""
+        key = (agreement.biller_id, agreement.timezone, network_time)
+        known = self._dates.get(key)
+        if known is None:
+            network_at = days.local_instant(network_time, agreement.timezone)
+            closed_through = self._situation.closed_through.get(agreement.biller_id, "")
+            day = days.accounting_date(network_at, self._now, agreement.timezone, closed_through)
+            known = self._dates[key] = (None if network_at is None else days.to_us(network_at)), day
+        return known
 
     def _write_books(
         self, payment: PaymentRow, account: AccountState, shares: Sequence[tuple[int, int]]

@@ -1,11 +1,14 @@
-"""The hot paths on SQLite: driver-level statements with tuples, one write transaction a batch."""
+"""The hot paths on SQLite: driver-level statements of many rows, one write transaction a batch."""
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from typing import Any, TypeVar
 
+from kvit.domain.allocation import by_age
 from kvit.domain.errors import ClaimLost, DatabaseUnavailable
 from kvit.domain.model import (
     VOIDED,
@@ -18,37 +21,62 @@ from kvit.domain.model import (
 )
 from kvit.services.ports import AccountView, LookupBook, PostingBook, PostingPlan, Situation
 from kvit.storage import sqlite
-from kvit.storage.rows import insert_statement
+from kvit.storage.rows import insert_rows
 
 T = TypeVar("T")
 
-_FIND = """
-SELECT p.receipt, p.account_id, a.number, p.amount_minor, p.currency, p.service, p.state,
-       p.received_at_us, p.network_at_us, p.attempts
-FROM payments p JOIN accounts a ON a.biller_id = p.biller_id AND a.account_id = p.account_id
-WHERE p.biller_id = ? AND p.agreement_id = ? AND p.txn = ?
+#: How many rows one statement takes: few sizes, so that each text stays prepared. SQLite works on a whole
+#: statement without Python, so a batch in few statements leaves the event loop its time.
+_SIZES = (64, 16, 4, 1)
+
+_FOUND = """
+p.receipt, p.account_id, a.number, p.amount_minor, p.currency, p.service, p.state, p.received_at_us,
+p.network_at_us, p.attempts
+"""
+_KEY = "(VALUES {rows}) AS q CROSS JOIN"
+_FIND = f"""
+SELECT q.column1, q.column2, q.column3, {_FOUND}
+FROM {_KEY} payments AS p ON p.biller_id = q.column1 AND p.agreement_id = q.column2 AND p.txn = q.column3
+CROSS JOIN accounts AS a ON a.biller_id = p.biller_id AND a.account_id = p.account_id
 """
 _VOID = "SELECT * FROM voids WHERE biller_id = ? AND receipt = ?"
-_ACCOUNT = """
-SELECT account_id, number, status, balance_minor FROM accounts WHERE biller_id = ? AND number = ?
+# One row with all of them: each row that is fetched would be a turn of its own.
+_ACCOUNTS = f"""
+SELECT json_group_array(json_array(a.biller_id, a.account_id, a.number, a.status, a.balance_minor))
+FROM {_KEY} accounts AS a ON a.biller_id = q.column1 AND a.number = q.column2
 """
 # Named, since without statistics the planner would walk all charges of the biller.
-_CHARGES = """
-SELECT charge_id, open_minor, due_on, service FROM charges INDEXED BY charges_open
-WHERE biller_id = ? AND account_id = ? AND open_minor > 0 ORDER BY due_on, charge_id
+_CHARGES = f"""
+SELECT json_group_array(json_array(c.biller_id, c.account_id, c.charge_id, c.open_minor, c.due_on, c.service))
+FROM {_KEY} charges AS c INDEXED BY charges_open
+ON c.biller_id = q.column1 AND c.account_id = q.column2 AND c.open_minor > 0
 """
 _CLOSED = "SELECT closed_through FROM billers WHERE biller_id = ?"
 _IDS = "UPDATE ids SET next_id = next_id + ? WHERE series = 'books' RETURNING next_id"
-_ATTEMPT = """
-UPDATE payments SET attempts = attempts + ? WHERE biller_id = ? AND agreement_id = ? AND txn = ?
+_ATTEMPTS = """
+UPDATE payments SET attempts = attempts + q.column4 FROM (VALUES {rows}) AS q
+WHERE biller_id = q.column1 AND agreement_id = q.column2 AND txn = q.column3
 """
-_BALANCE = "UPDATE accounts SET balance_minor = balance_minor + ? WHERE biller_id = ? AND account_id = ?"
-_OPEN_SUM = "UPDATE charges SET open_minor = open_minor + ? WHERE biller_id = ? AND charge_id = ?"
+_BALANCES = """
+UPDATE accounts SET balance_minor = balance_minor + q.column3 FROM (VALUES {rows}) AS q
+WHERE biller_id = q.column1 AND account_id = q.column2
+"""
+_OPEN_SUMS = """
+UPDATE charges SET open_minor = open_minor + q.column3 FROM (VALUES {rows}) AS q
+WHERE biller_id = q.column1 AND charge_id = q.column2
+"""
 _VIEW = "SELECT status, balance_minor, name FROM accounts WHERE biller_id = ? AND number = ?"
 _INSERTS = {
-    name: insert_statement(name)
+    name: insert_rows(name)
     for name in ("payments", "transactions", "entries", "allocations", "outbox", "journal")
 }
+
+
+@cache
+def _sized(statement: str, size: int, width: int) -> str:
+    """``statement`` for ``size`` rows of ``width`` values."""
+    row = "(" + ", ".join("?" * width) + ")"
+    return statement.replace("{rows}", ", ".join([row] * size))
 
 
 class SqlitePostingBook:
@@ -62,21 +90,17 @@ class SqlitePostingBook:
     ) -> Situation:
         execute = self._connection.execute
         situation = Situation({}, {}, {}, {}, [])
-        for key in keys:
-            row = execute(_FIND, key).fetchone()
-            if row is None:
-                continue
-            situation.payments[key] = payment = StoredPayment(*row)
-            if payment.state == VOIDED:
-                void = execute(_VOID, (key.biller_id, payment.receipt)).fetchone()
-                situation.voids[key] = VoidRow(*void)
-        for account in accounts:
-            row = execute(_ACCOUNT, account).fetchone()
-            if row is None:
-                continue
-            situation.accounts[account] = AccountState(*row)
-            place = (account.biller_id, row[0])
-            situation.charges[place] = [OpenItem(*charge) for charge in execute(_CHARGES, place)]
+        for cursor in self._each(_FIND, keys):
+            for row in cursor.fetchall():
+                self._found(situation, PaymentKey(*row[:3]), StoredPayment(*row[3:]))
+        for biller_id, *account in self._listed(_ACCOUNTS, accounts):
+            state = AccountState(*account)
+            situation.accounts[AccountKey(biller_id, state.number)] = state
+            situation.charges[biller_id, state.account_id] = []
+        for biller_id, account_id, *charge in self._listed(_CHARGES, list(situation.charges)):
+            situation.charges[biller_id, account_id].append(OpenItem(*charge))
+        for items in situation.charges.values():
+            items.sort(key=by_age)
         for biller_id in {key.biller_id for key in keys}:
             row = execute(_CLOSED, (biller_id,)).fetchone()
             situation.closed_through[biller_id] = row[0] if row else ""
@@ -85,19 +109,43 @@ class SqlitePostingBook:
         return situation
 
     def write(self, plan: PostingPlan) -> None:
-        many = self._connection.executemany
-        many(_ATTEMPT, [(row.more, *row[:3]) for row in plan.attempts])
+        self._send(_ATTEMPTS, [(*row[:3], row.more) for row in plan.attempts])
         try:
-            many(_INSERTS["payments"], plan.payments)
+            self._send(_INSERTS["payments"], plan.payments)
         except sqlite.IntegrityError as error:
             raise ClaimLost from error
-        many(_INSERTS["transactions"], plan.transactions)
-        many(_INSERTS["entries"], plan.entries)
-        many(_INSERTS["allocations"], plan.allocations)
-        many(_BALANCE, [(row.delta_minor, row.biller_id, row.row_id) for row in plan.balances])
-        many(_OPEN_SUM, [(row.delta_minor, row.biller_id, row.row_id) for row in plan.open_sums])
-        many(_INSERTS["outbox"], plan.outbox)
-        many(_INSERTS["journal"], plan.journal)
+        self._send(_INSERTS["transactions"], plan.transactions)
+        self._send(_INSERTS["entries"], plan.entries)
+        self._send(_INSERTS["allocations"], plan.allocations)
+        self._send(_BALANCES, plan.balances)
+        self._send(_OPEN_SUMS, plan.open_sums)
+        self._send(_INSERTS["outbox"], plan.outbox)
+        self._send(_INSERTS["journal"], plan.journal)
+
+    def _found(self, situation: Situation, key: PaymentKey, payment: StoredPayment) -> None:
+        situation.payments[key] = payment
+        if payment.state == VOIDED:
+            void = self._connection.execute(_VOID, (key.biller_id, payment.receipt)).fetchone()
+            situation.voids[key] = VoidRow(*void)
+
+    def _each(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
+        """The cursors of ``statement`` for all ``rows``, as many at a time as there is a size for."""
+        place, left = 0, len(rows)
+        for size in _SIZES:
+            while left >= size:
+                some = rows[place : place + size]
+                text = _sized(statement, size, len(some[0]))
+                yield self._connection.execute(text, [value for row in some for value in row])
+                place, left = place + size, left - size
+
+    def _listed(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> Iterator[list[Any]]:
+        """The rows that ``statement`` gives as one JSON text."""
+        for cursor in self._each(statement, rows):
+            yield from json.loads(cursor.fetchone()[0])
+
+    def _send(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        for _ in self._each(statement, rows):
+            pass
 
 
 class _OwnConnection:

@@ -34,6 +34,11 @@ def insert_statement(table: str) -> str:
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"
 
 
+def insert_rows(table: str) -> str:
+    """``INSERT … VALUES {rows}``: as many rows as take the place of the braces."""
+    return f"INSERT INTO {table} ({', '.join(columns_of(table))}) VALUES {{rows}}"
+
+
 #: PostgreSQL types by the end of a column's name; everything else is text.
 _BIGINTS = ("_minor", "_id", "_us", "receipt", "reverses")
 _TEXT_IDS = ("biller_id", "agreement_id")

@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import sha256
 
-from sqlalchemy import Connection, bindparam, select, text, update
+from sqlalchemy import Connection, select, text
 
 from kvit.domain.model import JournalRow
 from kvit.services.sealing import SEAL_MAX, ChainHead, Seal, seal_once
 from kvit.storage.engine import Database
+from kvit.storage.postgres_hot import array
 from kvit.storage.rows import columns_of
 from kvit.storage.schema import journal
 
 #: The first half of the advisory lock's key on PostgreSQL; the second half stands for the biller.
 _LOCK_CLASS = 0x7365616C
 
-_SEAL_SQLITE = (
-    update(journal)
-    .where(journal.c.biller_id == bindparam("of_biller"), journal.c.journal_id == bindparam("of_record"))
-    .values(position=bindparam("position"), chain=bindparam("chain"))
-)
+#: Records of one statement on SQLite; what is left over goes one by one.
+_TOGETHER = 50
+_SEAL_SQLITE = """
+UPDATE journal SET position = q.column3, chain = q.column4 FROM (VALUES {rows}) AS q
+WHERE biller_id = q.column1 AND journal_id = q.column2
+"""
 _SEAL_POSTGRES = text(
     "UPDATE journal j SET position = q.position, chain = q.chain "
     "FROM unnest(CAST(:records AS bigint[]), CAST(:positions AS bigint[]), CAST(:chains AS bytea[])) "
@@ -61,17 +63,17 @@ class SqlSealingBook:
 
     def seal(self, seals: Sequence[Seal]) -> None:
         if self._connection.dialect.name == "postgresql":
-            columns = list(zip(*seals, strict=True))
-            values = {
-                "biller_id": seals[0].biller_id,
-                "records": list(columns[1]),
-                "positions": list(columns[2]),
-                "chains": list(columns[3]),
-            }
-            self._connection.execute(_SEAL_POSTGRES, values)
+            _, records, positions, chains = (array(column) for column in zip(*seals, strict=True))
+            values = {"records": records, "positions": positions, "chains": chains}
+            self._connection.execute(_SEAL_POSTGRES, {"biller_id": seals[0].biller_id, **values})
             return
-        names = ("of_biller", "of_record", "position", "chain")
-        self._connection.execute(_SEAL_SQLITE, [dict(zip(names, seal, strict=True)) for seal in seals])
+        place = 0
+        while place < len(seals):
+            size = _TOGETHER if len(seals) - place >= _TOGETHER else 1
+            some = seals[place : place + size]
+            statement = _SEAL_SQLITE.replace("{rows}", ", ".join(["(?, ?, ?, ?)"] * size))
+            self._connection.exec_driver_sql(statement, tuple(value for seal in some for value in seal))
+            place += size
 
 
 def seal_all(database: Database, limit: int = SEAL_MAX) -> int:
