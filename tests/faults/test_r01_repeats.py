@@ -23,7 +23,7 @@ from tests.seeding import Client, Due
 DEBTORS = [Client(f"9{place:06}", [Due(100_000)]) for place in range(32)]
 PAYMENTS = load(5_000, 100_000)
 #: Two workers are tried with fewer: it is the same code, and one more who writes.
-PAYMENTS_2_WORKERS = load(5_000, 20_000)
+PAYMENTS_2_WORKERS = load(2_000, 20_000)
 TERMINALS = 32
 
 

@@ -21,7 +21,7 @@ from tests.proof.serving import Installation
 
 pytestmark = pytest.mark.slow
 
-KILLS = load(3, 20)
+KILLS = load(2, 20)
 PAYMENTS = load(500, 20_000)
 READY_S = 3.0
 #: A worker that dies while its supervisor is asking how it is, is missed only when that question times out.
@@ -77,7 +77,7 @@ def test_one_of_two_workers_is_killed_under_load(
     tmp_path: Path, request: pytest.FixtureRequest, seen: Seen
 ) -> None:
     """The other one goes on, and a new one takes its place by itself."""
-    kills = load(3, 10)
+    kills = load(2, 10)
     with books_of("postgres", tmp_path, request) as installation:
         installation.start("--workers", "2")
         killed: list[int] = []
