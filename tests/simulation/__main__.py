@@ -104,10 +104,19 @@ def _as_text(report: dict[str, Any]) -> str:
 
 def _range(text: str) -> Range:
     first, _, last = text.replace(",", "").replace("_", "").partition("-")
-    found = int(first), int(last or first)
-    if not 0 <= found[0] <= found[1]:
-        raise ValueError(text)
+    try:
+        found = int(first), int(last or first)
+    except ValueError:
+        found = 1, 0
+    if found[0] > found[1]:
+        raise argparse.ArgumentTypeError(f"{text} is no range of seeds; write one like 0-9999")
     return found
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no number of processes")
+    return int(text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -118,7 +127,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--seed", type=int, metavar="N", help="tell this one history, with everything that happened in it")
     add("--seeds", type=_range, default=MILLION, metavar="A-B", help="which histories (default: 0-999999)")
-    add("--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (default: cores)")
+    add("--workers", type=_count, default=os.cpu_count() or 1, metavar="N", help="processes (default: cores)")
     add("--state", default=str(STATE), metavar="FILE", help="where results are kept; none: nowhere")
     add("--again", action="store_true", help="play also what was played before")
     add("--json", action="store_true", help="the report as JSON on standard output")
