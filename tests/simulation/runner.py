@@ -10,9 +10,9 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,9 +53,10 @@ def run(wish: Wish, score: Score) -> None:
     progress = _Progress(seeds_in(left), score)
     parts = pieces(left, _PIECE)
     play = _one_by_one if wish.workers == 1 else _at_once
-    with folder_in_memory() as folder:
+    # Closed in front of the folder: whoever still plays is waited for.
+    with folder_in_memory() as folder, closing(play(wish, parts, folder)) as scores:
         try:
-            for played in play(wish, parts, folder):
+            for played in scores:
                 score.add(played)
                 progress.say()
                 if progress.is_time_to_save() and wish.state is not None:
@@ -68,7 +69,7 @@ def run(wish: Wish, score: Score) -> None:
                 score.save(wish.state)
 
 
-def _one_by_one(wish: Wish, parts: Iterator[Range], folder: Path) -> Iterator[Score]:
+def _one_by_one(wish: Wish, parts: Iterator[Range], folder: Path) -> Generator[Score, None, None]:
     """Here, without the seconds that another process takes to begin."""
     theatre = Theatre(folder)
     try:
@@ -78,7 +79,7 @@ def _one_by_one(wish: Wish, parts: Iterator[Range], folder: Path) -> Iterator[Sc
         theatre.close()
 
 
-def _at_once(wish: Wish, parts: Iterator[Range], folder: Path) -> Iterator[Score]:
+def _at_once(wish: Wish, parts: Iterator[Range], folder: Path) -> Generator[Score, None, None]:
     """In processes of their own; each has always one more part to go on with."""
     context = multiprocessing.get_context("spawn")
     running: set[Future[Score]] = set()
