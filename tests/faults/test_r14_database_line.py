@@ -33,6 +33,9 @@ LATENCY_S = load(0.1, 5.0)
 DRIP_S = load(0.05, 1.0)
 #: What runs beside the payments takes a connection each from a pool, now one and now several.
 SPARE_CONNECTIONS = 3
+#: Each dead line costs a deadline, one in the middle of a greeting what a greeting may take.
+DEAD_TIMEOUT_S = 40.0
+DEAD_LINES = load(4, 6)
 FINISH_TIMEOUT_S = 60.0
 _txns = itertools.count(100_001)
 
@@ -160,3 +163,35 @@ def test_a_line_that_is_half_dead(
         descriptors=left.descriptors,
         threads=left.threads,
     )
+
+
+@pytest.mark.parametrize("at", load([1_200], [0, 200, 1_200, 2_400]))
+def test_lines_that_are_dead_for_good_are_left(
+    line: tuple[Installation, Proxy], at_rest: Held, seen: Seen, at: int
+) -> None:
+    """Something in between acknowledges everything and hands on nothing; over new lines all goes on."""
+    installation, proxy = line
+    assert installation.process
+    began_s, lasted_s = time.monotonic(), 0.0
+
+    def suffer() -> None:
+        nonlocal lasted_s
+        proxy.suffer(Fault(reset_after=0))
+        time.sleep(0.3)
+        proxy.calm()
+        # As many as the lanes have, and more; nothing lifts them while this goes on.
+        proxy.plan([Weather(FINE, Fault(stall_after=at)) for _ in range(DEAD_LINES)])
+        enough = stored(installation) + 200
+        while stored(installation) < enough or len(proxy.upcoming) > DEAD_LINES - 3:
+            assert time.monotonic() < began_s + DEAD_TIMEOUT_S, proxy.upcoming
+            time.sleep(0.1)
+        lasted_s = time.monotonic() - began_s
+
+    terminals = pay_under(installation, suffer)
+    told_later = sum(terminal.told_later for terminal in terminals)
+    assert told_later > 0, "nothing was tried"
+    proxy.plan([])
+    most = at_rest._replace(descriptors=at_rest.descriptors + SPARE_CONNECTIONS)
+    left = gives_back(installation.process.pid, most, 10)
+    assert left.descriptors <= most.descriptors
+    seen(dead_lines=DEAD_LINES, lasted_s=round(lasted_s, 1), told_later=told_later)

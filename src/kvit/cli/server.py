@@ -193,7 +193,7 @@ def application() -> App:
     from kvit.web.wire import GuardedProtocol
 
     options = ServeOptions(**json.loads(os.environ[_OPTIONS]))
-    opened = open_house(clock=make_clock(options))
+    opened = open_house(clock=make_clock(options), serving=True)
     GuardedProtocol.limits = wire_limits(opened.settings)
     server = Server(opened, options)
     _settle_memory()

@@ -52,11 +52,19 @@ class House:
 
 
 def open_house(
-    settings: Settings | None = None, *, clock: Clock | None = None, checked: bool = True
+    settings: Settings | None = None,
+    *,
+    clock: Clock | None = None,
+    checked: bool = True,
+    serving: bool = False,
 ) -> House:
-    """Open the database that the settings name. ``checked``: it must be at this version's schema."""
+    """Open the database that the settings name. ``checked``: it must be at this version's schema.
+
+    ``serving``: nobody is there to break off what hangs, so no answer is waited for beyond the deadline.
+    """
     settings = settings or load_settings()
-    database = open_database(settings.database_url)
+    patience_s = settings.limits.deadline_s if serving else None
+    database = open_database(settings.database_url, answer_timeout_s=patience_s)
     if checked:
         migrate.check(database)
     return House(settings, database, clock or SystemClock())

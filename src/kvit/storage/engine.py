@@ -62,8 +62,11 @@ class Database:
         self._reader.dispose()
 
 
-def open_database(url_text: str) -> Database:
-    """``sqlite:///file`` or ``postgresql://…``. Raises ``SettingsError`` for anything else."""
+def open_database(url_text: str, *, answer_timeout_s: float | None = None) -> Database:
+    """``sqlite:///file`` or ``postgresql://…``. Raises ``SettingsError`` for anything else.
+
+    ``answer_timeout_s``: how long to wait for one answer of PostgreSQL; for ever if it is not said.
+    """
     try:
         url = make_url(url_text)
     except ArgumentError as error:
@@ -74,7 +77,7 @@ def open_database(url_text: str) -> Database:
     if backend == "sqlite":
         return _open_sqlite(url)
     if backend == "postgresql":
-        return _open_postgres(url.set(drivername="postgresql+psycopg"))
+        return _open_postgres(url.set(drivername="postgresql+psycopg"), answer_timeout_s)
     raise SettingsError(f"KVIT_DATABASE: {backend} is not supported; use sqlite:///… or postgresql://…")
 
 
@@ -98,9 +101,21 @@ def _open_sqlite(url: URL) -> Database:
     return Database(url, make("BEGIN IMMEDIATE"), make("BEGIN"))
 
 
-def _open_postgres(url: URL) -> Database:
-    options: dict[str, Any] = {"pool_size": 4, "max_overflow": 4, "pool_pre_ping": True}
+def _open_postgres(url: URL, answer_timeout_s: float | None) -> Database:
+    from kvit.storage import bounded  # an SQLite file needs no PostgreSQL driver
+
+    options: dict[str, Any] = {
+        "pool_size": 4,
+        "max_overflow": 4,
+        "pool_pre_ping": True,
+        "connect_args": dict(bounded.LINE),
+    }
     engine = create_engine(url, **options)
+    if answer_timeout_s is not None:
+
+        @event.listens_for(engine, "do_connect")
+        def _connect(_dialect: Any, _record: Any, places: Any, named: Any) -> Any:  # noqa: ANN401
+            return bounded.connect(*(places or [""]), answer_timeout_s=answer_timeout_s, **named)
 
     @event.listens_for(engine, "connect")
     def _listen(connection: Any, record: Any) -> None:  # noqa: ANN401 - the driver's, and the pool's
