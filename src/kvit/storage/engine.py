@@ -115,7 +115,7 @@ def _open_postgres(url: URL, answer_timeout_s: float | None) -> Database:
 
         @event.listens_for(engine, "do_connect")
         def _connect(_dialect: Any, _record: Any, places: Any, named: Any) -> Any:  # noqa: ANN401
-            return bounded.connect(*(places or [""]), answer_timeout_s=answer_timeout_s, **named)
+            return bounded.connect(places[0] if places else "", answer_timeout_s, **named)
 
     @event.listens_for(engine, "connect")
     def _listen(connection: Any, record: Any) -> None:  # noqa: ANN401 - the driver's, and the pool's
