@@ -2,7 +2,7 @@
 
 INSERT INTO accounts (biller_id, account_id, number, status, name, address, phone, email, attributes,
     balance_minor, created_at_us)
-SELECT :biller, n, {number}, 'active', 'Иванова' || n % 5000 || ' Анна Петровна', 'ул. Садовая, 7', '',
+SELECT :biller, n, {number}, 'active', 'Иванова' || (n % 5000) || ' Анна Петровна', 'ул. Садовая, 7', '',
     '', '', :owed * :each - :paid * (:payments / :accounts + CASE WHEN n <= :payments % :accounts THEN 1
     ELSE 0 END), :at
 FROM {each of accounts};

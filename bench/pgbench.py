@@ -16,6 +16,10 @@ _RATE = re.compile(r"^tps = ([\d.]+)", re.MULTILINE)
 _FAILED = re.compile(r"^number of failed transactions: (\d+)", re.MULTILINE)
 
 
+class NoProgram(Exception):
+    """pgbench is not installed; the message says where it comes from."""
+
+
 def run(url: str, *, accounts: int, clients: int, seconds: float) -> float:
     """Payments a second of ``clients`` callers with one connection each."""
     where = make_url(url)
@@ -36,5 +40,5 @@ def _program() -> Path:
     """Debian keeps it beside the server; the wheel does not have it."""
     found = find_programs() / "pgbench"
     if not found.exists():
-        raise RuntimeError(f"there is no pgbench in {found.parent}; on Debian and Ubuntu it is in postgresql")
+        raise NoProgram(f"there is no pgbench in {found.parent}; on Debian and Ubuntu it is in postgresql")
     return found

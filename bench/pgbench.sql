@@ -1,4 +1,5 @@
--- One payment in one statement: every row that kvit writes for it, with the checks that claim it once.
+-- One payment in one statement: every row that kvit writes for it, with the claim that makes it one.
+-- (A colon before a name is a variable of pgbench, in quotation marks too.)
 \set number random(1, :accounts)
 \set amount random(100, 9999)
 \set txn random(1, 9000000000000000000)
@@ -23,10 +24,10 @@ WITH claim AS (
     RETURNING receipt, account_id, amount_minor
 ), tx AS (
     INSERT INTO transactions (biller_id, transaction_id, kind, accounting_date, created_at_us, reverses, reason, author)
-    SELECT 'bench', receipt, 'payment', '2026-11-23', 1790000000000000, NULL, '', 'agent:bench' FROM payment
+    SELECT 'bench', receipt, 'payment', '2026-11-23', 1790000000000000, NULL, '', ('agent' || ':' || 'bench') FROM payment
 ), debit AS (
     INSERT INTO entries (biller_id, transaction_id, ledger_account, amount_minor, currency)
-    SELECT 'bench', receipt, 'clearing:bench', amount_minor, 'RUB' FROM payment
+    SELECT 'bench', receipt, ('clearing' || ':' || 'bench'), amount_minor, 'RUB' FROM payment
     UNION ALL
     SELECT 'bench', receipt, 'client:' || number, -amount_minor, 'RUB' FROM payment, account
 ), allocation AS (
@@ -43,7 +44,7 @@ WITH claim AS (
     SELECT 'bench', receipt, 'payment.posted', receipt::text, 1790000000000000 FROM payment
 ), act AS (
     INSERT INTO journal (biller_id, journal_id, at_us, actor, verb, subject, digest, detail)
-    SELECT 'bench', receipt, 1790000000000000, 'agent:bench', 'payment.posted', receipt::text,
+    SELECT 'bench', receipt, 1790000000000000, ('agent' || ':' || 'bench'), 'payment.posted', receipt::text,
         sha256(('payment' || receipt)::bytea), '' FROM payment
 )
 SELECT receipt FROM payment;

@@ -10,11 +10,14 @@ from kvit.storage.engine import open_database
 _PLANS = {
     "a known payment": (posting_sqlite._FIND, 3, "SEARCH p USING PRIMARY KEY"),
     "an account by its number": (
-        posting_sqlite._ACCOUNT,
+        posting_sqlite._ACCOUNTS,
         2,
-        "accounts USING INDEX sqlite_autoindex_accounts_2",
+        "SEARCH a USING INDEX sqlite_autoindex_accounts_2",
     ),
-    "its open charges": (posting_sqlite._CHARGES, 2, "charges USING INDEX charges_open"),
+    "its open charges": (posting_sqlite._CHARGES, 2, "SEARCH c USING INDEX charges_open"),
+    "what a repeat counts": (posting_sqlite._ATTEMPTS, 4, "SEARCH payments USING PRIMARY KEY"),
+    "a balance": (posting_sqlite._BALANCES, 3, "SEARCH accounts USING PRIMARY KEY"),
+    "an open sum": (posting_sqlite._OPEN_SUMS, 3, "SEARCH charges USING PRIMARY KEY"),
     "a client's entries": (
         "SELECT sum(amount_minor) FROM entries WHERE biller_id = ? AND ledger_account = ?",
         2,
@@ -66,7 +69,10 @@ def test_a_hot_question_finds_its_rows_by_the_right_index(question: str, sqlite_
     statement, parameters, expected = _PLANS[question]
     connection = sqlite.connect(open_database(sqlite_books_url).path)
     try:
-        plan = [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + statement, ["x"] * parameters)]
+        for rows in (1, 64) if "{rows}" in statement else (1,):
+            sized = posting_sqlite._sized(statement, rows, parameters)
+            values = ["x"] * (parameters * rows)
+            plan = [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + sized, values)]
+            assert any(each in step for each in expected.split("|") for step in plan), plan
     finally:
         connection.close()
-    assert any(each in step for each in expected.split("|") for step in plan), plan

@@ -16,8 +16,6 @@ EXPONENTS = {
 #: No single sum is larger than this, in minor units (a hundred trillion roubles).
 AMOUNT_MINOR_MAX = 10**16
 
-_DIGITS = frozenset("0123456789")
-
 
 def exponent_of(currency: str) -> int:
     """Digits after the point of ``currency`` (an ISO 4217 code)."""
@@ -33,9 +31,9 @@ def parse_amount(text: str, exponent: int = 2, *, fraction: str = "optional") ->
     ``fraction``: ``"optional"`` takes ``152``, ``152.5`` and ``152.00``; ``"exact"`` only ``152.00``.
     """
     whole, point, rest = text.partition(".")
-    if not whole or not _DIGITS.issuperset(whole) or not _DIGITS.issuperset(rest):
+    if not text.isascii() or not whole.isdigit() or (point and not rest.isdigit()):
         return None
-    if bool(point) != bool(rest) or len(rest) > exponent:
+    if len(rest) > exponent:
         return None
     if fraction == "exact" and len(rest) != exponent:
         return None

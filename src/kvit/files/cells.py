@@ -70,6 +70,8 @@ def read_number(text: str) -> str | Unreadable:
 
 def read_text(text: str, length_max: int) -> str | Unreadable:
     """Any text of one line: spaces and line breaks become single spaces."""
+    if text.isprintable() and "  " not in text and len(text) <= length_max:
+        return str(text)  # nearly always; the only space that is printable is the plain one
     line = " ".join(text.split())
     if len(line) > length_max:
         return Unreadable(f"longer than {length_max} characters")

@@ -77,7 +77,7 @@ def _rows(data: bytes, encoding: str, delimiter: str, skipped: bool) -> Iterator
     line = 0
     try:
         for cells in reader:
-            yield line + before + 1, [cell.strip() for cell in cells]
+            yield line + before + 1, list(map(str.strip, cells))
             line = reader.line_num
     except csv.Error as fault:
         raise FileRefused(

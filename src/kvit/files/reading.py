@@ -55,6 +55,7 @@ def readable_rows(
     The errors of the other rows, all cells of a row at once, and the count of rows go into ``rows``.
     """
     width = len(table.header)
+    ways = [(column.place, column.read, column.absent) for column in plan]
     count = 0
     for line, cells in table.rows():
         count += 1
@@ -64,17 +65,12 @@ def readable_rows(
             surplus = next(cell for cell in cells[width:] if cell)
             rows.add_error(line, "", surplus, _surplus_reason(len(cells), width))
             continue
-        values: list[Any] = []
-        for column in plan:
-            if column.place is None:
-                values.append(column.absent)
-                continue
-            value = column.read(cells[column.place])
-            if isinstance(value, Unreadable):
-                rows.add_error(line, column.header, cells[column.place], value.reason)
-            else:
-                values.append(value)
-        if len(values) == len(plan):
+        values = [absent if place is None else read(cells[place]) for place, read, absent in ways]
+        if Unreadable in map(type, values):
+            for column, value in zip(plan, values, strict=True):
+                if isinstance(value, Unreadable):
+                    rows.add_error(line, column.header, cells[column.place or 0], value.reason)
+        else:
             yield line, values
     rows.row_count = count
     if progress:

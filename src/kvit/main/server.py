@@ -8,8 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-
-from litestar import Router
+from typing import TYPE_CHECKING
 
 from kvit.config import Settings
 from kvit.domain.errors import KvitError, SettingsError
@@ -20,7 +19,6 @@ from kvit.main import House, ServeOptions, check_options, make_terms
 from kvit.protocols.registry import PROTOCOLS
 from kvit.storage import agreements as agreement_storage
 from kvit.storage.corrections import SqlCorrections
-from kvit.storage.posting_postgres import PostgresLookups, PostgresPostings
 from kvit.storage.posting_sqlite import QuickSqliteLookups, SqliteLookups, SqlitePostings
 from kvit.storage.sealing import seal_all
 from kvit.storage.secretbox import open_box
@@ -29,6 +27,9 @@ from kvit.web.app import App
 from kvit.web.doors import Directory, Door, Networks
 from kvit.web.traffic import TrafficLog
 from kvit.web.wire import WireLimits
+
+if TYPE_CHECKING:
+    from litestar import Router
 
 _log = logging.getLogger("kvit")
 
@@ -125,10 +126,12 @@ class Server:
     def _stores(self) -> tuple[list[Postings], list[Lookups]]:
         database, limits = self._house.database, self._limits
         if database.is_postgres:
+            from kvit.storage.posting_postgres import PostgresLookups, PostgresPostings
+
             conninfo = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
             return (
-                [PostgresPostings(conninfo) for _ in range(limits.write_lanes)],
-                [PostgresLookups(conninfo) for _ in range(limits.read_lanes)],
+                [PostgresPostings(conninfo, limits.deadline_s) for _ in range(limits.write_lanes)],
+                [PostgresLookups(conninfo, limits.deadline_s) for _ in range(limits.read_lanes)],
             )
         return [SqlitePostings(database.path)], [
             SqliteLookups(database.path) for _ in range(limits.read_lanes)

@@ -117,7 +117,7 @@ def encode(request: HttpRequest, result: Result, terms: Terms) -> HttpResponse:
     outcome = _outcome(name, result)
     code, told, comment = style.verdict(outcome, name)
     if isinstance(result, Malformed) and comment:
-        comment = xmlkit.element("comment", "wrong " + result.parameter + ": " + result.reason)
+        comment = xmlkit.element("comment", f"wrong {result.parameter}: {result.reason}")
     echo = _echo(asked, name, style)
     if isinstance(result, Found):
         return xmlkit.document(echo + told + _shown(result, terms, style) + comment, code)
@@ -168,10 +168,10 @@ def read(command: Command, response: HttpResponse, terms: Terms) -> Heard:
 # --- reading requests ----------------------------------------------------------------------------
 
 _TXN_DIGITS_MAX = 20
-_SERVICE_DIGITS_MAX = 9
 _RECEIPT_MAX = 2**63 - 1
 _PAY_EXTRA = re.compile("trm_id|prv_id|data[1-9][0-9]?")
-_READ = frozenset({"command", "txn_id", "txn_date", "account", "sum", "pay_type"})
+_PLAIN = frozenset({"command", "txn_id", "txn_date", "account", "sum"})
+_READ = _PLAIN | {"pay_type"}
 _CHECK_EXTRA = re.compile("ccy|" + _PAY_EXTRA.pattern)
 
 
@@ -181,21 +181,21 @@ def _lookup(form: kit.Form, terms: Terms) -> Command:
     number = form.account("account", terms)
     # The sum of a check is a dummy: it has to be a sum, and goes no further.
     form.amount_minor("sum", terms.exponent, fraction=_switch(terms, "sum_digits"), required=checks)
+    if form.values.keys() <= _PLAIN:
+        return Lookup(txn, number)
     form.currency("ccy")
-    service = form.digits("pay_type", _SERVICE_DIGITS_MAX, required=False)
-    return Lookup(txn, number, service, form.kept(_CHECK_EXTRA, _READ))
+    return Lookup(txn, number, form.digits("pay_type", 9, required=False), form.kept(_CHECK_EXTRA, _READ))
 
 
 def _post(form: kit.Form, terms: Terms) -> Command:
     txn = form.digits("txn_id", _TXN_DIGITS_MAX)
     if txn and not txn.strip("0"):  # the id of every probe: as a key it would merge payments
         form.wrong("txn_id", "zero")
-    number = form.account("account", terms)
-    amount_minor = form.amount_minor("sum", terms.exponent, fraction=_switch(terms, "sum_digits"))
     required = _switch(terms, "txn_date") == "required"
     return Post(
-        txn=txn, number=number, amount_minor=amount_minor, currency=form.currency("ccy"),
-        service=form.digits("pay_type", _SERVICE_DIGITS_MAX, required=False),
+        txn=txn, number=form.account("account", terms),
+        amount_minor=form.amount_minor("sum", terms.exponent, fraction=_switch(terms, "sum_digits")),
+        currency=form.currency("ccy"), service=form.digits("pay_type", 9, required=False),
         network_time=form.moment("txn_date", _switch(terms, "txn_date_format"), required=required),
         network_time_raw=form.values.get("txn_date", ""), fields=form.kept(_PAY_EXTRA, _READ),
     )  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ARRAY, Column, Connection, TableValuedAlias, Text, bindparam, func
 
 from kvit.services.ports import AmountChange
+from kvit.storage.postgres_hot import array
 from kvit.storage.rows import insert_statement, postgres_type, unnest_insert
 
 Row = tuple[Any, ...]
@@ -85,5 +86,5 @@ def set_columns(
         connection.exec_driver_sql(statement, [(*row[width:], *row[:width]) for row in rows])
 
 
-def _columns(rows: Sequence[Row]) -> tuple[list[Any], ...]:
-    return tuple(list(column) for column in zip(*rows, strict=True))
+def _columns(rows: Sequence[Row]) -> tuple[str, ...]:
+    return tuple(array(column) for column in zip(*rows, strict=True))

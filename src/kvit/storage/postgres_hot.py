@@ -138,7 +138,8 @@ START = f"""
 SELECT nextval('book_ids'), (SELECT closed_through FROM billers WHERE biller_id = %(biller_id)s), p.*
 FROM (VALUES (1)) AS one
 LEFT JOIN LATERAL (
-    SELECT {_FOUND} FROM payments p JOIN accounts a ON a.biller_id = p.biller_id AND a.account_id = p.account_id
+    SELECT {_FOUND} FROM payments p
+    JOIN accounts a ON a.biller_id = p.biller_id AND a.account_id = p.account_id
     WHERE p.biller_id = %(biller_id)s AND p.agreement_id = %(agreement_id)s AND p.txn = %(txn)s LIMIT 1
 ) AS p ON true
 """

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import TypeVar
 
 import psycopg
 from psycopg import errors
 
+from kvit.domain.allocation import by_age
 from kvit.domain.errors import ClaimLost, DatabaseUnavailable, OutcomeUnknown
 from kvit.domain.model import (
     VOIDED,
@@ -25,10 +26,11 @@ from kvit.domain.model import (
     VoidRow,
 )
 from kvit.services.ports import AccountView, LookupBook, PostingBook, PostingPlan, Situation
-from kvit.storage.rows import single_insert, unnest_insert
+from kvit.storage import bounded
+from kvit.storage import postgres_hot as hot
+from kvit.storage.postgres_hot import Row
 
 T = TypeVar("T")
-Row = tuple[Any, ...]
 
 RETRIES = 5
 
@@ -49,109 +51,6 @@ _REPLAN_FIRST = 16
 _REPLAN_EVERY = 65_536
 
 
-class _Statement(NamedTuple):
-    """One statement in two forms: for a lone row with plain parameters, for many with an array a column."""
-
-    one: str
-    many: str
-
-
-# LATERAL with a limit: one index probe a key, whatever the statistics said when the plan was made.
-_FOUND = """
-p.receipt, p.account_id, a.number, p.amount_minor, p.currency, p.service, p.state, p.received_at_us,
-p.network_at_us, p.attempts
-"""
-_FIND = _Statement(
-    f"""
-SELECT p.biller_id, p.agreement_id, p.txn, {_FOUND}
-FROM payments p JOIN accounts a ON a.biller_id = p.biller_id AND a.account_id = p.account_id
-WHERE p.biller_id = %s AND p.agreement_id = %s AND p.txn = %s
-""",
-    f"""
-SELECT q.biller_id, q.agreement_id, q.txn, {_FOUND}
-FROM unnest(%s::text[], %s::text[], %s::text[]) AS q (biller_id, agreement_id, txn)
-CROSS JOIN LATERAL (
-    SELECT * FROM payments WHERE biller_id = q.biller_id AND agreement_id = q.agreement_id AND txn = q.txn
-    LIMIT 1
-) p
-CROSS JOIN LATERAL (
-    SELECT number FROM accounts WHERE biller_id = p.biller_id AND account_id = p.account_id LIMIT 1
-) a
-""",
-)
-_VOIDS = _Statement(
-    "SELECT * FROM voids WHERE biller_id = %s AND receipt = %s",
-    """
-SELECT v.* FROM unnest(%s::text[], %s::bigint[]) AS q (biller_id, receipt)
-CROSS JOIN LATERAL (SELECT * FROM voids WHERE biller_id = q.biller_id AND receipt = q.receipt LIMIT 1) v
-""",
-)
-_LOCK = _Statement(
-    """
-SELECT biller_id, account_id, number, status, balance_minor FROM accounts
-WHERE biller_id = %s AND number = %s FOR NO KEY UPDATE
-""",
-    """
-SELECT a.biller_id, a.account_id, a.number, a.status, a.balance_minor
-FROM unnest(%s::text[], %s::text[]) AS q (biller_id, number)
-JOIN accounts a ON a.biller_id = q.biller_id AND a.number = q.number
-ORDER BY a.biller_id, a.account_id FOR NO KEY UPDATE OF a
-""",
-)
-_OPEN = "c.biller_id, c.account_id, c.charge_id, c.open_minor, c.due_on, c.service"
-_CHARGES = _Statement(
-    f"""
-SELECT {_OPEN} FROM accounts a
-JOIN charges c ON c.biller_id = a.biller_id AND c.account_id = a.account_id AND c.open_minor > 0
-WHERE a.biller_id = %s AND a.number = %s
-""",
-    f"""
-SELECT {_OPEN} FROM unnest(%s::text[], %s::text[]) AS q (biller_id, number)
-JOIN accounts a ON a.biller_id = q.biller_id AND a.number = q.number
-JOIN charges c ON c.biller_id = a.biller_id AND c.account_id = a.account_id AND c.open_minor > 0
-""",
-)
-_CLOSED = "SELECT biller_id, closed_through FROM billers WHERE biller_id = ANY(%s::text[])"
-_IDS = "SELECT nextval('book_ids') FROM generate_series(1, %s)"
-
-
-def _update(table: str, column: str, key: tuple[tuple[str, str], ...], value: str) -> _Statement:
-    """Add to ``column`` of the rows with these keys; the parameters are the key's values, then the sum."""
-    names = [name for name, _ in key]
-    arrays = ", ".join(f"%s::{kind}[]" for _, kind in (*key, ("", value)))
-    # The sum is the last parameter in both forms: a row of values feeds the lone form as it stands.
-    lone_key = " AND ".join(f"t.{name} = q.{name}" for name in names)
-    marks = ", ".join(f"%s::{kind}" for _, kind in (*key, ("", value)))
-    listed = ", ".join((*names, "delta"))
-    change = f"UPDATE {table} t SET {column} = t.{column} + q.delta FROM"
-    return _Statement(
-        f"{change} (VALUES ({marks})) AS q ({listed}) WHERE {lone_key}",
-        f"{change} unnest({arrays}) AS q ({listed}) WHERE {lone_key}",
-    )
-
-
-_ATTEMPTS = _update(
-    "payments", "attempts", (("biller_id", "text"), ("agreement_id", "text"), ("txn", "text")), "integer"
-)
-_BALANCES = _update("accounts", "balance_minor", (("biller_id", "text"), ("account_id", "bigint")), "bigint")
-_OPEN_SUMS = _update("charges", "open_minor", (("biller_id", "text"), ("charge_id", "bigint")), "bigint")
-_VIEW_ONE = "SELECT status, balance_minor, name FROM accounts WHERE biller_id = %s AND number = %s"
-_VIEW = """
-SELECT a.biller_id, a.number, a.status, a.balance_minor, a.name
-FROM unnest(%s::text[], %s::text[]) AS q (biller_id, number)
-JOIN accounts a ON a.biller_id = q.biller_id AND a.number = q.number
-"""
-_INSERTS = {
-    name: _Statement(single_insert(name), unnest_insert(name))
-    for name in ("payments", "transactions", "entries", "allocations", "outbox", "journal")
-}
-
-
-def _arrays(rows: Sequence[Row]) -> list[list[Any]]:
-    """Rows -> one list a column."""
-    return [list(column) for column in zip(*rows, strict=True)]
-
-
 class PostgresPostingBook:
     """One open transaction; its statements run in the connection's pipeline."""
 
@@ -162,16 +61,39 @@ class PostgresPostingBook:
     def situation(
         self, keys: Sequence[PaymentKey], accounts: Sequence[AccountKey], ids_count: int
     ) -> Situation:
-        execute = self._connection.execute
         self.keys_asked += len(keys)
-        found = self._each(_FIND, keys)
-        locked = self._each(_LOCK, accounts)
-        charges = self._each(_CHARGES, accounts)
-        closed = execute(_CLOSED, [sorted({key.biller_id for key in keys})])
-        fresh = execute(_IDS, [ids_count])
+        if len(keys) == len(accounts) == ids_count == 1:
+            return self._situation_of_one(keys[0], accounts[0])
+        execute = self._connection.execute
+        found = self._each(hot.FIND, keys)
+        locked = self._each(hot.LOCK, accounts)
+        charges = self._each(hot.CHARGES, accounts)
+        closed = execute(hot.CLOSED, [sorted({key.biller_id for key in keys})])
+        fresh = execute(hot.IDS, [ids_count])
         situation = Situation({}, {}, {}, {}, [])
         for row in found:
             situation.payments[PaymentKey(*row[:3])] = StoredPayment(*row[3:])
+        self._read_accounts(situation, locked, charges)
+        situation.closed_through = dict(closed.fetchall())
+        situation.ids = [row[0] for row in fresh]
+        return situation
+
+    def _situation_of_one(self, key: PaymentKey, account: AccountKey) -> Situation:
+        started = self._connection.execute(hot.START, key._asdict())
+        locked = self._connection.execute(hot.LOCK.one, account)
+        charges = self._connection.execute(hot.CHARGES.one, account)
+        row = started.fetchone()
+        assert row is not None
+        receipt, closed_through, *payment = row
+        situation = Situation({}, {}, {}, {key.biller_id: closed_through or ""}, [receipt])
+        if payment[0] is not None:
+            situation.payments[key] = StoredPayment(*payment)
+        self._read_accounts(situation, locked, charges)
+        return situation
+
+    def _read_accounts(
+        self, situation: Situation, locked: psycopg.Cursor[Row], charges: psycopg.Cursor[Row]
+    ) -> None:
         self._read_voids(situation)
         for biller_id, *account in locked:
             state = AccountState(*account)
@@ -179,10 +101,7 @@ class PostgresPostingBook:
         for biller_id, account_id, *charge in charges:
             situation.charges.setdefault((biller_id, account_id), []).append(OpenItem(*charge))
         for items in situation.charges.values():
-            items.sort(key=lambda item: (item.due_on, item.item_id))
-        situation.closed_through = dict(closed.fetchall())
-        situation.ids = [row[0] for row in fresh]
-        return situation
+            items.sort(key=by_age)
 
     def _read_voids(self, situation: Situation) -> None:
         """Hardly ever anything to do: an agent asks again for a payment that was taken back."""
@@ -192,28 +111,31 @@ class PostgresPostingBook:
             if payment.state == VOIDED
         }
         if keys:
-            for row in self._each(_VOIDS, list(keys)):
+            for row in self._each(hot.VOIDS, list(keys)):
                 void = VoidRow(*row)
                 situation.voids[keys[void.biller_id, void.receipt]] = void
 
     def write(self, plan: PostingPlan) -> None:
         """Only sends: a claim that another writer holds shows when the commit is waited for."""
-        self._send(_ATTEMPTS, plan.attempts)
-        self._send(_INSERTS["payments"], plan.payments)
-        self._send(_INSERTS["transactions"], plan.transactions)
-        self._send(_INSERTS["entries"], plan.entries)
-        self._send(_INSERTS["allocations"], plan.allocations)
-        self._send(_BALANCES, plan.balances)
-        self._send(_OPEN_SUMS, plan.open_sums)
-        self._send(_INSERTS["outbox"], plan.outbox)
-        self._send(_INSERTS["journal"], plan.journal)
+        if hot.is_lone(plan):
+            self._connection.execute(hot.WRITE_ONE, hot.write_one_parameters(plan))
+            return
+        self._send(hot.ATTEMPTS, plan.attempts)
+        self._send(hot.INSERTS["payments"], plan.payments)
+        self._send(hot.INSERTS["transactions"], plan.transactions)
+        self._send(hot.INSERTS["entries"], plan.entries)
+        self._send(hot.INSERTS["allocations"], plan.allocations)
+        self._send(hot.BALANCES, plan.balances)
+        self._send(hot.OPEN_SUMS, plan.open_sums)
+        self._send(hot.INSERTS["outbox"], plan.outbox)
+        self._send(hot.INSERTS["journal"], plan.journal)
 
-    def _each(self, statement: _Statement, rows: Sequence[Row]) -> psycopg.Cursor[Row]:
+    def _each(self, statement: hot.Statement, rows: Sequence[Row]) -> psycopg.Cursor[Row]:
         if len(rows) == 1:
             return self._connection.execute(statement.one, rows[0])
-        return self._connection.execute(statement.many, _arrays(rows))
+        return self._connection.execute(statement.many, statement.parameters(rows))
 
-    def _send(self, statement: _Statement, rows: Sequence[Row]) -> None:
+    def _send(self, statement: hot.Statement, rows: Sequence[Row]) -> None:
         if rows:
             self._each(statement, rows)
 
@@ -221,8 +143,9 @@ class PostgresPostingBook:
 class _OwnConnection:
     """One connection, opened when needed and again after a failure."""
 
-    def __init__(self, conninfo: str) -> None:
+    def __init__(self, conninfo: str, answer_timeout_s: float) -> None:
         self._conninfo = conninfo
+        self._answer_timeout_s = answer_timeout_s
         self._connection: psycopg.Connection | None = None
         self.guard = threading.Lock()
         self.standby_was_given_up = False
@@ -234,17 +157,13 @@ class _OwnConnection:
 
     def get(self) -> psycopg.Connection:
         if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(
+            self._connection = bounded.connect(
                 self._conninfo,
+                self._answer_timeout_s,
                 autocommit=True,
                 prepare_threshold=0,
-                connect_timeout=5,
-                # A peer that vanished is noticed well before an agent's own time limit.
-                keepalives_idle=10,
-                keepalives_interval=5,
-                keepalives_count=3,
-                tcp_user_timeout=15_000,
                 options=_SESSION,
+                **bounded.LINE,
             )
             self._connection.add_notice_handler(self._notice)
             self._asked, self._replan_at = 0, _REPLAN_FIRST
@@ -267,8 +186,8 @@ class _OwnConnection:
 class PostgresPostings:
     """Runs a batch's work in one transaction on a connection of its own."""
 
-    def __init__(self, conninfo: str) -> None:
-        self._own = _OwnConnection(conninfo)
+    def __init__(self, conninfo: str, answer_timeout_s: float = bounded.ANSWER_TIMEOUT_S) -> None:
+        self._own = _OwnConnection(conninfo, answer_timeout_s)
 
     def run(self, work: Callable[[PostingBook], T]) -> T:
         """The result of ``work`` once it is committed. Deadlocks and lost claims are run again by ``work``.
@@ -338,17 +257,18 @@ class PostgresLookupBook:
 
     def accounts(self, keys: Sequence[AccountKey]) -> dict[AccountKey, AccountView]:
         if len(keys) == 1:
-            row = self._connection.execute(_VIEW_ONE, keys[0]).fetchone()
+            row = self._connection.execute(hot.VIEW_ONE, keys[0]).fetchone()
             return {} if row is None else {keys[0]: AccountView(*row)}
-        rows = self._connection.execute(_VIEW, _arrays(keys))
+        columns = [hot.array(column) for column in zip(*keys, strict=True)]
+        rows = self._connection.execute(hot.VIEW, columns)
         return {AccountKey(*row[:2]): AccountView(*row[2:]) for row in rows}
 
 
 class PostgresLookups:
     """Runs a batch's lookups on a connection of its own."""
 
-    def __init__(self, conninfo: str) -> None:
-        self._own = _OwnConnection(conninfo)
+    def __init__(self, conninfo: str, answer_timeout_s: float = bounded.ANSWER_TIMEOUT_S) -> None:
+        self._own = _OwnConnection(conninfo, answer_timeout_s)
 
     def run(self, work: Callable[[LookupBook], T]) -> T:
         """Raises ``DatabaseUnavailable`` when the database is."""

@@ -126,7 +126,10 @@ class AgentsDoor:
         if door is None:
             closed = self._directory.is_closed(agreement_id)
             return UNAVAILABLE if closed else _plain(404, "there is no such door")
-        address = self._address(scope)
+        client = scope.get("client")
+        address = client[0] if client else ""
+        if self._has_proxies:
+            address = self._behind(address, scope)
         if not door.admits(address):
             return replace(_plain(403, "this address may not use this door"), code=readable(address))
         if scope["method"] not in _METHODS:
@@ -176,11 +179,7 @@ class AgentsDoor:
             if not message.get("more_body", False):
                 return bytes(body)
 
-    def _address(self, scope: Scope) -> str:
-        client = scope.get("client")
-        peer = client[0] if client else ""
-        if not self._has_proxies:
-            return peer
+    def _behind(self, peer: str, scope: Scope) -> str:
         lines = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
         return client_address(peer, lines, self._trusted)
 

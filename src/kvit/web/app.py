@@ -6,12 +6,13 @@ import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any
-
-from litestar import Litestar, Router
+from typing import TYPE_CHECKING, Any
 
 from kvit.web.agents import AgentsDoor, Receive, Scope, Send
 from kvit.web.doors import PREFIX
+
+if TYPE_CHECKING:
+    from litestar import Litestar, Router
 
 _log = logging.getLogger("kvit.web")
 
@@ -28,9 +29,7 @@ class App:
         self._agents = agents
         self._is_ready = is_ready
         self._running = running
-        self._rest = Litestar(
-            route_handlers=list(routers), openapi_config=None, logging_config=None, debug=False
-        )
+        self._rest: Any = _application(routers) if routers else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -39,9 +38,10 @@ class App:
                 await self._agents(scope, receive, send)
             elif path == "/healthz":
                 await _health(send, ready=self._is_ready())
+            elif self._rest is not None:
+                await self._rest(scope, receive, send)
             else:
-                rest: Any = self._rest
-                await rest(scope, receive, send)
+                await _say(send, 404, b"there is nothing here\n")
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
 
@@ -59,8 +59,18 @@ class App:
         await send({"type": "lifespan.shutdown.complete"})
 
 
+def _application(routers: Sequence[Router]) -> Litestar:
+    # Imported when there is something for it to answer: it takes an eighth of an idle server's memory.
+    from litestar import Litestar
+
+    return Litestar(route_handlers=list(routers), openapi_config=None, logging_config=None, debug=False)
+
+
 async def _health(send: Send, *, ready: bool) -> None:
-    body = b"ready\n" if ready else b"not ready\n"
+    await _say(send, 200 if ready else 503, b"ready\n" if ready else b"not ready\n")
+
+
+async def _say(send: Send, status: int, body: bytes) -> None:
     headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": 200 if ready else 503, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

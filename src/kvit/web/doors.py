@@ -30,20 +30,21 @@ class Networks:
 
     def __init__(self, networks: Iterable[str]) -> None:
         self._networks = [ip_network(network) for network in networks]
-        self._known: dict[str, bool] = {}
+        #: Addresses that were looked at before.
+        self.known: dict[str, bool] = {}
 
     def __bool__(self) -> bool:
         return bool(self._networks)
 
     def __contains__(self, text: str) -> bool:
-        known = self._known.get(text)
+        known = self.known.get(text)
         if known is None and len(text) > _ADDRESS_SIZE_MAX:
             return False
         if known is None:
             known = self._look(text)
-            if len(self._known) >= _KNOWN_MAX:
-                self._known.clear()
-            self._known[text] = known
+            if len(self.known) >= _KNOWN_MAX:
+                self.known.clear()
+            self.known[text] = known
         return known
 
     def _look(self, text: str) -> bool:
@@ -72,7 +73,8 @@ class Door:
 
     def admits(self, address: str) -> bool:
         """An agreement without networks relies on its credentials alone."""
-        return address in self.networks if self.agreement.networks else True
+        networks = self.networks
+        return networks.known.get(address) or not networks or address in networks
 
 
 class Directory:
