@@ -32,7 +32,7 @@ from tests.simulation.score import ROOT, Score, joined
 T = TypeVar("T")
 
 HISTORIES = load(2_000, 20_000)
-TIMEOUT_S = load(170, 1_200)
+TIMEOUT_S = load(300, 1_800)
 
 
 def simulate(*options: str, hash_seed: str = "random") -> dict[str, Any]:

@@ -56,7 +56,7 @@ KINDS = (
 )
 _WEIGHTS = [kind.weight for kind in KINDS]
 #: A fault within comes at one of so many statements; a job may end before.
-_STATEMENTS_MAX = 16
+_STATEMENTS_MAX = 12
 
 
 @dataclass(slots=True)
