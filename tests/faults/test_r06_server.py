@@ -13,7 +13,7 @@ import pytest
 from kvit.domain.messages import Post
 from tests.conftest import ENGINES
 from tests.faults.conftest import Seen, load
-from tests.faults.paying import CLIENTS, books_of, check_all, durable_cluster
+from tests.faults.paying import CLIENTS, YES, books_of, check_all, durable_cluster
 from tests.postgres import Cluster
 from tests.proof.serving import Installation
 from tests.proof.terminals import Answer, Terminal, pay_target
@@ -23,7 +23,6 @@ STEP = load(60, 12)
 SEALER_POINTS = load([31], [1, 21, 41, 61])
 ROOT = str(Path(__file__).parents[2])
 DIE_TIMEOUT_S = 20.0
-YES = "0"
 
 
 @pytest.fixture(scope="module")
