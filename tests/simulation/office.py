@@ -49,6 +49,7 @@ class Office:
         self.open_doors()
 
     def open_doors(self) -> None:
+        """Every agreement as it is now."""
         doors = [Door(one, QIWI, self._world.terms[name]) for name, one in self._agreements.items()]
         self._world.directory.replace(doors, ())
 
@@ -58,15 +59,21 @@ class Office:
         self._world.trace.note("office", "{}: {}", what, said)
         self._witness.look()
 
-    def neighbour_posts(self, demand: Demand) -> None:
-        """Another server on the same books takes the same payment, just before this one can."""
+    def neighbour(self, demand: Demand) -> None:
+        """Somebody else had the write lock a moment before: another server with the same payment, mostly."""
+        with self._world.store.calm():
+            if self._chance.random() < 0.75:
+                self._neighbour_posts(demand)
+            else:
+                self.do(self._chance.choice(("void", "charge", "close account", "activate account")))
+
+    def _neighbour_posts(self, demand: Demand) -> None:
         assert isinstance(demand.command, Post)
         posts, now = [(demand.agreement, demand.command)], self._world.clock.now()
         self._witness.neighbour_asked(demand)
-        with self._world.store.calm():
-            postings = SqlitePostings(self._world.store.path)
-            (result,) = postings.run(lambda book: post_batch(book, posts, now))
-            postings.close()
+        postings = SqlitePostings(self._world.store.path)
+        (result,) = postings.run(lambda book: post_batch(book, posts, now))
+        postings.close()
         self._world.trace.counts["neighbour"] += 1
         self._world.trace.note("elsewhere", "{} is posted: {}", demand.command.txn, type(result).__name__)
         if isinstance(result, Posted):
@@ -125,6 +132,12 @@ class Office:
         self.open_doors()
         return f"{name} from {low} to {high}"
 
+    def _shut_doors(self) -> str:
+        """The server does not know any more whom it may answer; a moment later it does."""
+        self._world.directory.close_all()
+        self._world.loop.call_later(self._chance.uniform(0.1, 2.0), self.open_doors)
+        return "for a while"
+
     def _void(self) -> str:
         posted = self._witness.posted()
         if not posted:
@@ -155,5 +168,5 @@ class Office:
 _DEEDS = {
     "charge": Office._charge, "open account": Office._open_account, "close account": Office._close_account,
     "activate account": Office._activate_account, "limits": Office._limits, "void": Office._void,
-    "seal": Office._seal, "clock": Office._clock,
+    "shut doors": Office._shut_doors, "seal": Office._seal, "clock": Office._clock,
 }  # fmt: skip

@@ -197,6 +197,7 @@ def _rival(chance: Random, post: Post, biller: Biller) -> Post:
 _DEEDS = (
     ("charge", 6), ("open account", 1), ("close account", 2), ("activate account", 2), ("limits", 1),
     ("void", 2), ("seal", 2), ("clock", 3), ("kill", 2), ("restart", 2),
+    ("shut doors", 1),
 )  # fmt: skip
 
 

@@ -196,7 +196,7 @@ class Process:
             posts = [demand for demand in demands if isinstance(demand.command, Post)]
             if posts and chance.random() < weather.neighbour:
                 other = chance.choice(posts)
-                fate.neighbour = lambda: self._office.neighbour_posts(other)
+                fate.neighbour = lambda: self._office.neighbour(other)
             if len(posts) > 1 and chance.random() < weather.faulty:
                 fate.poison = getattr(chance.choice(posts).command, "txn", "")
         return fate

@@ -27,7 +27,7 @@ from tests.simulation.faults import Fate
 from tests.simulation.verdicts import Row, Verdicts
 from tests.simulation.world import QIWI, World
 
-#: The protocol's "come later". No other answer that is not final is one that kvit gives.
+#: The protocol's "come later". A door that is shut says it with an HTTP status; there is no third way.
 LATER = "1"
 
 
@@ -49,6 +49,7 @@ class Visit:
     since: int
     entered_at: datetime
     known: dict[str, Row]
+    is_shut: bool
     order: int = 0
 
 
@@ -129,12 +130,11 @@ class Witness:
         """A request has come to the door, and the door has looked up its agreement."""
         self._visits += 1
         door = self._world.directory.get(agreement.agreement_id)
-        assert door is not None
         known = {} if isinstance(command, Post | Lookup) else self.rows(agreement)
         self._world.trace.note("door", "{} comes in as visit {}", request, self._visits)
         return Visit(
-            self._visits, request, door.agreement, command, len(self.moments) - 1,
-            self._world.clock.true(), known,
+            self._visits, request, door.agreement if door else agreement, command, len(self.moments) - 1,
+            self._world.clock.true(), known, is_shut=door is None,
         )  # fmt: skip
 
     def arrived(self, visit: Visit) -> None:
@@ -154,7 +154,7 @@ class Witness:
         )
         trace.counts[f"{type(command).__name__} {heard.step}"] += 1
         if heard.step == "again":
-            if (response.status, heard.code) != (200, LATER):
+            if (response.status, heard.code) != ((503, "503") if visit.is_shut else (200, LATER)):
                 trace.fail(f"visit {visit.number} got no answer of the protocol: {response}")
         else:
             self._judge(visit, heard, response)
