@@ -17,12 +17,13 @@ DEV_STAMP := $(VENV)/.installed-dev
 ARGS ?=
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test faults simulate bench lint format locks audit clean
+.PHONY: help demo test faults mutations simulate bench lint format locks audit clean
 
 help:
 	@echo "make demo    a running kvit with a water utility of 2,000 accounts, and a kiosk to pay at"
 	@echo "make test    all tests; ARGS='-k word' for some of them"
 	@echo "make faults  what may break, broken on purpose, with whole loads (half an hour)"
+	@echo "make mutations  faults planted in a copy of the source; the tests must find each (ten minutes)"
 	@echo "make bench   how fast it is, as ratios in one run (ten minutes; ARGS=--quick: two)"
 	@echo "make simulate  a million simulated histories; may be stopped, and goes on where it was"
 	@echo "make lint    style, types and who may import whom"
@@ -39,6 +40,9 @@ test: $(DEV_STAMP)
 
 faults: $(DEV_STAMP)
 	KVIT_FAULTS=full $(BIN)/python -m pytest tests/faults -q $(ARGS)
+
+mutations: $(DEV_STAMP)
+	$(BIN)/python -m tests.mutations $(ARGS)
 
 bench: $(DEV_STAMP)
 	$(BIN)/python -m bench $(ARGS)
