@@ -46,15 +46,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     before = seeds_in(score.done) and seeds_in([options.seeds]) - seeds_in(score.left(options.seeds))
     if before:
         sys.stderr.write(f"{before:,} of these were played before\n")
-    was_broken_off = False
-    try:
-        runner.run(runner.Wish(options.seeds, options.workers, state, options.digests), score)
-    except KeyboardInterrupt:
-        was_broken_off = True
+    is_complete = runner.run(runner.Wish(options.seeds, options.workers, state, options.digests), score)
+    if not is_complete:
         sys.stderr.write("broken off; the same command goes on from here\n")
     report = _report(options.seeds, score)
     sys.stdout.write(json.dumps(report) + "\n" if options.json else _as_text(report))
-    return 1 if report["failed"] else 130 if was_broken_off else 0
+    return 1 if report["failed"] else 0 if is_complete else 130
 
 
 def replay_command(seed: int) -> str:

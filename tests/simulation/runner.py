@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import logging
 import multiprocessing
 import os
 import signal
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,14 +49,30 @@ class Wish:
     digests: bool = False
 
 
-def run(wish: Wish, score: Score) -> None:
-    """Play what ``score`` has not got yet, and add it. Ctrl-C ends it with everything saved."""
+@contextmanager
+def broken_off() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C and SIGTERM end nothing by themselves: ask whether one came. An exception in the middle of
+    ending processes would leave some behind."""
+    came: list[int] = []
+    before = [
+        (each, signal.signal(each, lambda number, _: came.append(number)))
+        for each in (signal.SIGINT, signal.SIGTERM)
+    ]
+    try:
+        yield lambda: bool(came)
+    finally:
+        for each, handler in before:
+            signal.signal(each, handler)
+
+
+def run(wish: Wish, score: Score) -> bool:
+    """Play what ``score`` has not got yet, and add it. False: it was broken off, with everything saved."""
     left = score.left(wish.seeds)
     progress = _Progress(seeds_in(left), score)
-    parts = pieces(left, _PIECE)
     play = _one_by_one if wish.workers == 1 else _at_once
-    # Closed in front of the folder: whoever still plays is waited for.
-    with folder_in_memory() as folder, closing(play(wish, parts, folder)) as scores:
+    with broken_off() as is_broken_off, folder_in_memory() as folder:
+        parts = itertools.takewhile(lambda _: not is_broken_off(), pieces(left, _PIECE))
+        scores = play(wish, parts, folder)
         try:
             for played in scores:
                 score.add(played)
@@ -64,9 +82,11 @@ def run(wish: Wish, score: Score) -> None:
                 if len(score.failed) >= FAILED_MAX:
                     break
         finally:
+            scores.close()  # in front of the folder: whoever still plays is waited for
             progress.end()
             if wish.state is not None:
                 score.save(wish.state)
+        return not is_broken_off()
 
 
 def _one_by_one(wish: Wish, parts: Iterator[Range], folder: Path) -> Generator[Score, None, None]:
@@ -109,6 +129,15 @@ def _begin(folder: Path) -> None:
     gc.disable()  # a history is thrown away whole: cleaning up between them is cheaper
     _folder = folder / str(os.getpid())
     _folder.mkdir()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _play_there(part: Range, digests: bool) -> Score:
