@@ -82,7 +82,7 @@ def _payment_findings(plan: Plan, payment: PaymentRow, number: str, record: Reco
         yield f"{key} is stored as {content}, which nobody asked for"
         return
     for order, other in record.conflicts:
-        if other == content or order < first:
+        if other == content or (order < first and not record.ran_again):
             yield f"{key}: {other} came as number {order} and was a conflict; {content} came as {first}"
     agreement = plan.agreements[payment.agreement_id]
     if is_over(agreement, days.from_us(payment.received_at_us)):

@@ -63,6 +63,9 @@ class Record:
     voids: int = 0
     asked_first: dict[Content, int] = field(default_factory=dict)
     conflicts: list[tuple[int, Content]] = field(default_factory=list)
+    #: Its batch ran again, one by one, and may have been committed the first time: then who came first may
+    #: meet what came after it.
+    ran_again: bool = False
 
 
 _ROW = (
@@ -188,6 +191,10 @@ class Witness:
     def job_done(self, name: str, batch: Batch, fate: Fate | None) -> None:
         """A batch is answered; every answer is right for its place in the batch."""
         self._tell(name, batch.demands, fate, ", ".join(type(result).__name__ for result in batch.results))
+        if fate is not None and fate.fired and fate.kind is not None and fate.kind.after:
+            for agreement, command in batch.demands:
+                if isinstance(command, Post):
+                    self.record(agreement, command.txn).ran_again = True
         for finding in batch_findings(batch, fate):
             self._world.trace.fail(f"{name} lane: {finding}")
 
