@@ -44,8 +44,8 @@ def test_what_clients_write_is_not_remembered_without_end() -> None:
         assert f"198.51.{number // 256}.{number % 256}" not in networks
     for number in range(100):
         assert "x" * 1_000 + str(number) not in networks
-    assert len(networks._known) <= 10_000
-    assert max(map(len, networks._known)) < 100
+    assert len(networks.known) <= 10_000
+    assert max(map(len, networks.known)) < 100
     assert AGENT in networks
 
 
