@@ -17,13 +17,14 @@ DEV_STAMP := $(VENV)/.installed-dev
 ARGS ?=
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test faults mutations simulate bench lint format locks audit clean
+.PHONY: help demo test faults mutations mutants simulate bench lint format locks audit clean
 
 help:
 	@echo "make demo    a running kvit with a water utility of 2,000 accounts, and a kiosk to pay at"
 	@echo "make test    all tests; ARGS='-k word' for some of them"
 	@echo "make faults  what may break, broken on purpose, with whole loads (half an hour)"
 	@echo "make mutations  faults planted in a copy of the source; the tests must find each (ten minutes)"
+	@echo "make mutants  every small change to the domain, and whether its tests notice (seven minutes)"
 	@echo "make bench   how fast it is, as ratios in one run (ten minutes; ARGS=--quick: two)"
 	@echo "make simulate  a million simulated histories; may be stopped, and goes on where it was"
 	@echo "make lint    style, types and who may import whom"
@@ -43,6 +44,10 @@ faults: $(DEV_STAMP)
 
 mutations: $(DEV_STAMP)
 	$(BIN)/python -m tests.mutations $(ARGS)
+
+mutants: $(DEV_STAMP)
+	$(BIN)/python -m mutmut run --max-children 2 $(ARGS)
+	$(BIN)/python -m mutmut results
 
 bench: $(DEV_STAMP)
 	$(BIN)/python -m bench $(ARGS)
@@ -74,7 +79,7 @@ audit: $(DEV_STAMP)
 	$(BIN)/pip-audit --requirement requirements/main.txt --disable-pip
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist .pytest_cache mutants .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 # --- what the targets stand on -----------------------------------------------------------------
 
