@@ -34,7 +34,7 @@ DRIP_S = load(0.05, 1.0)
 #: What runs beside the payments takes a connection each from a pool, now one and now several.
 SPARE_CONNECTIONS = 3
 #: Each dead line costs a deadline, one in the middle of a greeting what a greeting may take.
-DEAD_TIMEOUT_S = 40.0
+DEAD_TIMEOUT_S = 90.0
 DEAD_LINES = load(4, 6)
 FINISH_TIMEOUT_S = 60.0
 _txns = itertools.count(100_001)
