@@ -108,3 +108,9 @@ def test_a_link_of_the_chain() -> None:
     record = JournalRow("water", 7, 1_000, "agent:qiwi", "payment.posted", "7", b"\x01\x02", "")
     head = sha256(b"1:11:74:100010:agent:qiwi14:payment.posted1:74:0102").digest()
     assert chained(GENESIS, 1, record) == sha256(GENESIS + head).digest()
+
+
+def test_as_many_parameters_as_are_shown_are_all_shown() -> None:
+    most = masking.PARAMETERS_MAX
+    assert masking.mask_query(b"&".join([b"a=1"] * most), ()) == "&".join(["a=*"] * most)
+    assert masking.mask_query(b"&".join([b"a=1"] * (most + 1)), ()).endswith("&(and 1 more)")
