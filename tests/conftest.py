@@ -31,7 +31,9 @@ CHROMIUM_FLAGS = (
 )
 
 # The machine may be busy: a slow example is not a wrong one. A failure prints how to repeat it.
-hypothesis.settings.register_profile("kvit", deadline=None, print_blob=True)
+hypothesis.settings.register_profile(
+    "kvit", deadline=None, print_blob=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("kvit")
 
 
