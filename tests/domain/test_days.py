@@ -24,7 +24,8 @@ NOW = datetime(2026, 11, 23, 20, 30, tzinfo=UTC)  # in Moscow it is 23:30
 def test_an_instant_comes_back_to_the_microsecond(instant: datetime, timezone: str) -> None:
     at_us = days.to_us(instant.astimezone(days.zone(timezone)))
     assert type(at_us) is int
-    assert days.from_us(at_us, timezone) == instant
+    # In UTC: a time of the hour that a zone has twice is never equal to a time in another zone (PEP 495).
+    assert days.from_us(at_us, timezone).astimezone(UTC) == instant
     assert days.to_us(days.from_us(at_us)) == at_us
 
 
