@@ -145,12 +145,17 @@ LEFT JOIN LATERAL (
 """
 _LONE = ("payments", "transactions", "outbox", "journal")
 _LISTED = (INSERTS["entries"], INSERTS["allocations"], BALANCES, OPEN_SUMS)
-WRITE_ONE = (
+_WRITE_ONE = (
     "WITH "
     + ", ".join(f"w{place} AS ({INSERTS[name].one})" for place, name in enumerate(_LONE))
     + ", "
     + ", ".join(f"v{place} AS ({statement.many})" for place, statement in enumerate(_LISTED))
     + " SELECT 1"
+)
+#: With PostgreSQL's own marks: the driver reads a text as long as this anew each time to find its own.
+WRITE_ONE = "".join(
+    f"{part}${place}" if place <= _WRITE_ONE.count("%s") else part
+    for place, part in enumerate(_WRITE_ONE.split("%s"), 1)
 )
 
 

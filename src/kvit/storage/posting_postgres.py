@@ -118,7 +118,8 @@ class PostgresPostingBook:
     def write(self, plan: PostingPlan) -> None:
         """Only sends: a claim that another writer holds shows when the commit is waited for."""
         if hot.is_lone(plan):
-            self._connection.execute(hot.WRITE_ONE, hot.write_one_parameters(plan))
+            cursor = psycopg.RawCursor(self._connection)
+            cursor.execute(hot.WRITE_ONE, hot.write_one_parameters(plan))
             return
         self._send(hot.ATTEMPTS, plan.attempts)
         self._send(hot.INSERTS["payments"], plan.payments)
