@@ -189,7 +189,7 @@ def test_deciding_anew(gateway: Gateway) -> None:
         decide(receipt, Wish(), " ")
     with pytest.raises(NotFound, match="there is no payment with receipt 77"):
         decide(77, Wish())
-    with pytest.raises(NotAllowed, match="`kvit account show` lists its charges$"):
+    with pytest.raises(NotAllowed, match=r"`kvit account show` lists its charges$"):
         decide(receipt, Wish([10**9]))
     assert gateway.findings(town.biller_id) == []
 
