@@ -132,8 +132,11 @@ def test_a_void_by_the_network(gateway: Gateway) -> None:
     assert (str(again.at.tzinfo), again.at) == (agreement.timezone, voided.at)
     (void,) = gateway.rows("voids", town.biller_id)
     assert (void["author"], void["void_txn"]) == ("agent:" + agreement.agreement_id, "v1")
-    record = last_record(gateway, town)
-    assert (record["actor"], record["subject"]) == ("agent:" + agreement.agreement_id, str(receipt))
+    key = (town.biller_id, agreement.agreement_id, "t1")
+    assert last_record(gateway, town) == expected(
+        gateway, town, actor="agent:" + agreement.agreement_id, verb="payment.voided", subject=str(receipt),
+        digest=digest_of("void", *key, receipt, void["transaction_id"], 100, "2026-11-23"),
+    )  # fmt: skip
     assert gateway.ask(agreement, Void(receipt=receipt, number="b")) == Conflict("t1")
     assert gateway.ask(agreement, Void(txn="t1", number="b")) == Conflict("t1")
 
