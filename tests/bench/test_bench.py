@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from sqlalchemy import func, select
 
 from bench import importing, lane, pgbench
@@ -13,6 +12,7 @@ from bench.rounds import Target, interleaved, ratio
 from kvit.storage import schema
 from kvit.storage.engine import open_database
 from tests.books_check import check_books
+from tests.missing import missing
 
 WRITTEN = ("payments", "transactions", "entries", "allocations", "outbox", "journal")
 #: Nobody sealed what the database made up.
@@ -61,7 +61,7 @@ def test_pgbench_writes_the_rows_that_kvit_writes(postgres_url: str, tmp_path: P
     try:
         assert pgbench.run(postgres_url, accounts=40, clients=4, seconds=1) > 0
     except pgbench.NoProgram as reason:
-        pytest.skip(str(reason))
+        missing(str(reason))
     after = {name: count - before[name] for name, count in counts(postgres_url).items()}
     paid = after["payments"]
     assert paid > 0
