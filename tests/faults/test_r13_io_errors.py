@@ -51,7 +51,7 @@ def test_sqlite_meets_errors_of_the_disk(
     with books_of("sqlite", tmp_path, request) as installation:
         installation.start()
         with paying(installation) as told:
-            while points < POINTS:
+            while points < POINTS or not later:  # an error while the log is folded back is nobody's answer
                 assert installation.process
                 injection = Injection(calls, fault, f"{chance.randint(1, 40)}+{chance.randint(2, 60)}")
                 before = told.told_later
@@ -63,7 +63,6 @@ def test_sqlite_meets_errors_of_the_disk(
                 installation.kill()
                 installation.start()
         assert "disk I/O error" in installation.log() or "disk is full" in installation.log()
-        assert later > 0
         seen(points=points, payments=told.paid, told_later=later, cut_off=told.unanswered)
 
 
@@ -79,7 +78,7 @@ def test_postgres_meets_errors_of_the_disk(
     with books_of("postgres", tmp_path, request) as installation:
         installation.start()
         with paying(installation) as told:
-            while points < POINTS_POSTGRES:
+            while points < POINTS_POSTGRES or not told.told_later:  # one outside a commit is nobody's answer
                 pids = [cluster.process.pid, *children_of(cluster.process.pid)]
                 injection = Injection(calls, "error=EIO", str(chance.randint(1, 30)))
                 with injected(pids, injection, tmp_path) as trace:
@@ -87,7 +86,6 @@ def test_postgres_meets_errors_of_the_disk(
                 points += len(trace.injected)
                 starts += pay_on(told, cluster, 50)
         assert told.unanswered == 0
-        assert told.told_later > 0
         seen(
             points=points, panics=panics_of(cluster) - panics, started_by_us=starts, payments=told.paid,
             told_later=told.told_later,
