@@ -41,9 +41,15 @@ HERE = Path(__file__).resolve().parent
 
 #: The cases that every protocol has to bring, and those of a protocol with a hold before the payment.
 REQUIRED_CASES = (
-    "found", "not found", "paid", "paid again", "same id other sum", "malformed", "denied", "try later",
+    "found", "not found", "paid", "paid again", "same id other sum", "malformed", "try later",
 )  # fmt: skip
-REQUIRED_TWO_PHASE_CASES = ("hold", "void", "void after post", "expired")
+#: The cases that come with a kind of command.
+CASES_OF_COMMANDS = {
+    "Hold": ("hold", "hold again", "void", "expired"),
+    "Void": ("void after post", "refund refused"),
+    "Status": ("status",),
+    "ListPosted": ("statement",),
+}
 
 
 class Vector(NamedTuple):
@@ -89,7 +95,7 @@ def load(path: Path) -> Vector:
         about=keys["about"],
         same_answer_as=keys.get("same_answer_as", ""),
         request=read_request(path.read_bytes()),
-        terms=Terms(agreement_id=path.parent.name, **json.loads(keys["terms"])),
+        terms=terms_of(path.parent.name, json.loads(keys["terms"])),
         decoded=decoded,
         result=value_of(json.loads(keys["result"])) if "result" in keys else decoded,
         heard=json.loads(keys["heard"]),
@@ -97,19 +103,30 @@ def load(path: Path) -> Vector:
     )
 
 
+def terms_of(protocol: str, written: Dict[str, Any]) -> Terms:
+    """``{"dialect": ..., "keys": true}`` as terms; with ``keys`` those of the trials' key pair."""
+    if written.pop("keys", False):
+        from tests.protocols.rsa import KEYS
+
+        written.update(KEYS)
+    if "payer_fields" in written:
+        written["payer_fields"] = tuple(written["payer_fields"])
+    return Terms(agreement_id=protocol, **written)
+
+
 def value_of(written: Dict[str, Dict[str, Any]]) -> Any:  # noqa: ANN401 - a command or a result
     """``{"Post": {...}}`` as the word of ``domain.messages`` that it names."""
     ((kind, given),) = written.items()
     fields: Dict[str, Any] = {}
     for name, value in given.items():
-        if name in ("received_at", "at"):
+        if value is not None and (name.endswith("_at") or name == "at"):
             fields[name] = datetime.fromisoformat(value)
         elif name == "fields":
             fields[name] = tuple((key, text) for key, text in value)
         elif name == "items":
-            fields[name] = tuple(value_of({"Posted": item}) for item in value)
-        elif name == "posted":
-            fields[name] = value_of({"Posted": value})
+            fields[name] = tuple(value_of(item if len(item) == 1 else {"Posted": item}) for item in value)
+        elif value is not None and name in ("posted", "held") and not isinstance(value, bool):
+            fields[name] = value_of({name.capitalize(): value})
         else:
             fields[name] = value
     return getattr(messages, kind)(**fields)
@@ -165,7 +182,9 @@ def problems_of(vector: Vector, protocol: Protocol) -> List[str]:
 
 def missing_cases(vectors: List[Vector], protocol: Protocol) -> List[str]:
     """The required cases that no vector shows."""
-    required = REQUIRED_CASES + (REQUIRED_TWO_PHASE_CASES if protocol.two_phase else ())
+    required = list(REQUIRED_CASES) + (["denied"] if protocol.locks else [])
+    for kind in sorted(protocol.commands):
+        required += CASES_OF_COMMANDS.get(kind, ())
     shown = {vector.case for vector in vectors}
     return [case for case in required if case not in shown]
 

@@ -5,7 +5,9 @@ attributes can carry. An attribute that is not named keeps its default. A shape 
 
 * ``@digits:20``, ``@text:200``: 1 to N digits (not all zero), 1 to N printable characters;
 * ``@amount``, ``@receipt``, ``@currency``, ``@day``, ``@moment``; ``@moment:%Y%m%d`` writes the moment
-  of the same command another way; ``@same:since`` repeats another attribute;
+  of the same command another way; ``@instant`` is the moment with the offset of UTC and milliseconds, and
+  ``@instant:ms`` counts them from 1970; ``@same:since`` repeats another attribute;
+* ``@parts:3``: a number of three parts, for profiles with ``payer_fields``; ``true``, a number: that;
 * with ``?`` at the end: may be empty; anything else is a regular expression;
 * a list: names of extra fields, each at most once, in any order.
 """
@@ -15,7 +17,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from hypothesis import strategies as st
 from kvit.domain import messages
 from kvit.domain.money import AMOUNT_MINOR_MAX
 from kvit.protocols.base import Terms
+from tests.protocols.rsa import KEYS
 
 HERE = Path(__file__).parent
 
@@ -41,18 +44,28 @@ class Profile:
     name: str
     dialect: Mapping[str, str]
     commands: Mapping[str, Mapping[str, Any]]
+    payer_fields: tuple[str, ...] = ()
+    exponent: int = 2
 
     @property
     def terms(self) -> Terms:
-        """The terms of an agreement with this dialect."""
-        return Terms(self.protocol, "RUB", 2, "login", "pass:wörd", self.dialect)
+        """The terms of an agreement with this dialect: all locks are on."""
+        locks = {"secret": "sëcret", "payer_fields": self.payer_fields, **KEYS}
+        return Terms(self.protocol, "RUB", self.exponent, "login", "pass:wörd", self.dialect, **locks)
 
 
 def profiles_of(protocol: str) -> list[Profile]:
     """The profiles of one protocol."""
     written = json.loads((HERE / protocol / "shapes.json").read_text(encoding="utf-8"))
     return [
-        Profile(protocol, profile["name"], profile["dialect"], profile["commands"])
+        Profile(
+            protocol,
+            profile["name"],
+            profile["dialect"],
+            profile["commands"],
+            tuple(profile.get("payer_fields", ())),
+            profile.get("exponent", 2),
+        )
         for profile in written["profiles"]
     ]
 
@@ -67,13 +80,19 @@ def _filled(draw: st.DrawFn, kind: str, shapes: Mapping[str, Any]) -> messages.C
     moment = draw(_MOMENTS)
     values: dict[str, Any] = {}
     for name, shape in shapes.items():
-        if isinstance(shape, list):
+        if isinstance(shape, bool | int):
+            values[name] = shape
+        elif isinstance(shape, list):
             names = draw(st.lists(st.sampled_from(shape), unique=True))
             values[name] = tuple((field, draw(_field(field))) for field in names)
         elif shape.startswith("@same:"):
             values[name] = values[shape.removeprefix("@same:")]
         elif shape == "@moment":
             values[name] = moment.isoformat()
+        elif shape == "@instant":
+            values[name] = moment.replace(tzinfo=UTC).isoformat(timespec="milliseconds")
+        elif shape == "@instant:ms":
+            values[name] = str(int(moment.replace(tzinfo=UTC).timestamp()) * 1000)
         elif shape.startswith("@moment:"):
             values[name] = moment.strftime(shape.removeprefix("@moment:"))
         else:
@@ -90,6 +109,9 @@ def _values(shape: str) -> st.SearchStrategy[Any]:
         return st.text("0123456789", min_size=1, max_size=int(size)).filter(lambda text: text.strip("0"))
     if kind == "@text":
         return st.text(_PRINTABLE, min_size=1, max_size=int(size))
+    if kind == "@parts":
+        part = st.text(_PRINTABLE, min_size=1, max_size=20).filter(lambda text: "/" not in text)
+        return st.lists(part, min_size=int(size), max_size=int(size)).map("/".join)
     named = {
         "@amount": st.integers(0, AMOUNT_MINOR_MAX - 1),
         "@receipt": st.integers(1, 2**63 - 1),

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kvit.domain.messages import HttpRequest, Malformed
-from kvit.protocols import kit
+from kvit.protocols import kit, times
 
 steady = settings(max_examples=200, deadline=None, derandomize=True, database=None)
 
@@ -104,33 +104,33 @@ def test_texts_with_a_control_character(mark: str) -> None:
 
 
 @steady
-@given(st.datetimes().map(lambda moment: moment.replace(microsecond=0)), st.sampled_from(list(kit.LAYOUTS)))
+@given(st.datetimes().map(lambda moment: moment.replace(microsecond=0)), st.sampled_from(list(times.LAYOUTS)))
 def test_moments_there_and_back(moment: object, layout: str) -> None:
     iso = str(moment).replace(" ", "T")
-    assert kit.parse_moment(kit.format_moment(iso, layout), layout) == iso
+    assert times.parse_moment(times.format_moment(iso, layout), layout) == iso
 
 
 @pytest.mark.parametrize(
     ("text", "layout"),
     [
-        ("20250229000000", kit.COMPACT),
-        ("20251301000000", kit.COMPACT),
-        ("20250101246000", kit.COMPACT),
-        ("2025010100000", kit.COMPACT),
-        ("2025 101000000", kit.COMPACT),
-        ("+2250101000000", kit.COMPACT),
-        ("2025-03-14 09:15:30", kit.ISO),
-        ("14-03-2025 09:15:30", kit.DOTTED),
-        ("14.03.2025T09:15:30", kit.DOTTED),
-        ("२०२५०३१४०९१५३०", kit.COMPACT),
+        ("20250229000000", times.COMPACT),
+        ("20251301000000", times.COMPACT),
+        ("20250101246000", times.COMPACT),
+        ("2025010100000", times.COMPACT),
+        ("2025 101000000", times.COMPACT),
+        ("+2250101000000", times.COMPACT),
+        ("2025-03-14 09:15:30", times.ISO),
+        ("14-03-2025 09:15:30", times.DOTTED),
+        ("14.03.2025T09:15:30", times.DOTTED),
+        ("२०२५०३१४०९१५३०", times.COMPACT),
     ],
 )
 def test_moments_that_are_none(text: str, layout: str) -> None:
-    assert kit.parse_moment(text, layout) is None
+    assert times.parse_moment(text, layout) is None
 
 
 def test_the_zone_of_a_moment_is_left_out() -> None:
-    assert kit.format_moment("2025-03-14T09:15:31.123456+03:00", kit.COMPACT) == "20250314091531"
+    assert times.format_moment("2025-03-14T09:15:31.123456+03:00", times.COMPACT) == "20250314091531"
 
 
 def asked_with(*values: bytes) -> HttpRequest:

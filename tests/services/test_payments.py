@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from kvit.domain.days import zone
 from kvit.domain.messages import (
     BadAmount,
     Conflict,
@@ -24,6 +25,7 @@ from kvit.domain.model import CLOSED, Fee
 from tests.gateway import NOON, Gateway
 from tests.seeding import Client, Due, Town, agreement_of, seed, set_account
 
+MINUTES_TO_MIDNIGHT = datetime(2026, 11, 22, 23, 50, tzinfo=zone("Europe/Moscow"))
 PAY = Post("700001", "0042017", 45_000, network_time="2026-11-22T23:50:00", network_time_raw="20261122235000")
 
 
@@ -47,7 +49,7 @@ def test_a_payment_and_everything_that_commits_with_it(gateway: Gateway) -> None
     agreement = agreement_of(town.biller_id)
     answer = posted(gateway.ask(agreement, PAY))
     assert answer == Posted(
-        "700001", answer.receipt, "0042017", 45_000, "RUB", NOON, "2026-11-22T23:50:00", "", repeat=False
+        "700001", answer.receipt, "0042017", 45_000, "RUB", NOON, MINUTES_TO_MIDNIGHT, "", repeat=False
     )
     assert answer.received_at.utcoffset() == timedelta(hours=3), "in the agreement's zone"
     assert 0 < answer.receipt < 2**63

@@ -102,9 +102,7 @@ class TinyBiller:
         self.receipts += 1
         self.due_minor[post.number] -= post.amount_minor
         now = datetime.now(UTC)
-        posted = Posted(
-            post.txn, self.receipts, post.number, post.amount_minor, "RUB", now, post.network_time
-        )
+        posted = Posted(post.txn, self.receipts, post.number, post.amount_minor, "RUB", now)
         self.posted[post.txn] = posted
         return posted
 

@@ -35,27 +35,29 @@ def from_us(at_us: int, timezone: str = "UTC") -> datetime:
 
 
 @lru_cache(maxsize=256)
-def local_text(at_us: int | None, timezone: str) -> str:
-    """Microseconds since 1970 -> ISO local text; empty for none, and outside years 1 to 9999."""
+def told_at(at_us: int | None, timezone: str) -> datetime | None:
+    """Microseconds since 1970 -> an aware instant; ``None`` for none, and outside years 1 to 9999."""
     if at_us is None:
-        return ""
+        return None
     try:
-        return from_us(at_us, timezone).replace(tzinfo=None).isoformat()
+        return from_us(at_us, timezone)
     except OverflowError:
-        return ""
+        return None
 
 
 def local_instant(network_time: str, timezone: str) -> datetime | None:
-    """ISO local text -> aware instant; ``None`` when it is empty or no time at all.
+    """ISO text -> aware instant; ``None`` when it is empty or no time at all.
 
-    A time that a clock change skips or repeats is read with the offset before the change.
+    A text without an offset is local to ``timezone``; one that a clock change skips or repeats is read with
+    the offset before the change.
     """
     if not network_time:
         return None
     try:
-        return datetime.fromisoformat(network_time).replace(tzinfo=zone(timezone))
+        instant = datetime.fromisoformat(network_time)
     except ValueError:
         return None
+    return instant if instant.tzinfo else instant.replace(tzinfo=zone(timezone))
 
 
 def accounting_date(network_at: datetime | None, now: datetime, timezone: str, closed_through: str) -> str:

@@ -5,7 +5,11 @@ that the services never see a bank's bytes. Standard library only, Python 3.9 sy
 runs on cheap hosting.
 
 Sums are integers of minor units. Network times are *local to the agreement's zone*: the codec gives
-ISO text without a zone (``2025-03-14T09:15:30``), the service converts.
+ISO text without a zone (``2025-03-14T09:15:30``), the service converts. Where a network counts from 1970
+the text has the offset of UTC (``2025-03-14T06:15:30.250+00:00``).
+
+A payment of a two-phase protocol is first held (``Hold``), then posted (``Post`` with ``held``) or released
+(``Void``): the same ``txn`` all the way. Nothing is booked before it is posted.
 """
 
 from __future__ import annotations
@@ -22,12 +26,36 @@ Fields = Tuple[Tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Lookup:
-    """Can client ``number`` be paid, and how much is owed? The check sum is a dummy and not here."""
+    """Can client ``number`` be paid, and how much is owed?
+
+    ``amount_minor`` is ``None`` where the sum of a check is a dummy, as it is with most networks. A sum is
+    one that the payer is about to pay, and that the network wants judged (Payme, M-Pesa).
+    """
 
     txn: str
     number: str
     service: str = ""
     fields: Fields = ()
+    amount_minor: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class Hold:
+    """``amount_minor`` is about to be taken for client ``number``: say that it will be accepted.
+
+    The hold ends by itself ``lifetime_s`` seconds after we took it (0: it does not). All else is as in
+    ``Post``.
+    """
+
+    txn: str
+    number: str
+    amount_minor: int
+    currency: str = ""
+    service: str = ""
+    network_time: str = ""
+    network_time_raw: str = ""
+    fields: Fields = ()
+    lifetime_s: int = 0
 
 
 @dataclass(frozen=True)
@@ -51,10 +79,11 @@ class Post:
 
 @dataclass(frozen=True)
 class Void:
-    """Take a payment back: known by the network's ``txn`` or by our ``receipt`` (one of them is set).
+    """Take a payment back, or release what is held: known by the network's ``txn`` or by our ``receipt``.
 
-    ``number`` and ``amount_minor``, where the protocol repeats them, must agree with what is booked.
-    ``void_txn`` is the network's id of the cancellation itself.
+    At least one of the two is set; with both they must agree. ``number`` and ``amount_minor``, where the
+    protocol repeats them, must agree with what is booked. ``void_txn`` is the network's id of the
+    cancellation itself, ``reason`` its own word or number for why.
     """
 
     txn: str = ""
@@ -74,13 +103,31 @@ class Status:
 
 @dataclass(frozen=True)
 class ListPosted:
-    """Which payments were taken from day ``since`` to day ``until`` (ISO dates, inclusive)?"""
+    """Which payments were there from ``since`` to ``until``, both inclusive?
+
+    ISO dates: the posted payments of these accounting days. ISO times (as network times are written): the
+    posted ones by the network's own time, or by ours where it named none. ``every_state``: all that were
+    ever held or posted, by the network's time of the hold, released and voided ones too.
+    """
 
     since: str
     until: str
+    every_state: bool = False
 
 
-Command = Union[Lookup, Post, Void, Status, ListPosted]
+@dataclass(frozen=True)
+class Note:
+    """Keep ``fields`` with payment ``txn``: facts that came after it, such as a fiscal receipt.
+
+    ``kind`` says what they are about; the last ones of a kind count, and none is thrown away.
+    """
+
+    txn: str
+    kind: str
+    fields: Fields = ()
+
+
+Command = Union[Lookup, Hold, Post, Void, Status, ListPosted, Note]
 
 
 # --- results: what we answer -------------------------------------------------------------------
@@ -88,13 +135,18 @@ Command = Union[Lookup, Post, Void, Status, ListPosted]
 
 @dataclass(frozen=True)
 class Found:
-    """The client can be paid. ``due_minor`` >= 0 is owed now; ``display_name`` is already masked."""
+    """The client can be paid. ``due_minor`` >= 0 is owed now; ``display_name`` is already masked.
+
+    ``number`` is what was asked: an account's number, or that of an invoice. ``exact``: nothing but
+    ``due_minor`` is taken, and once (an invoice).
+    """
 
     number: str
     due_minor: int
     advance_minor: int
     currency: str
     display_name: str = ""
+    exact: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,11 +157,31 @@ class NoSuchAccount:
 
 
 @dataclass(frozen=True)
+class Held:
+    """The payment is expected and will be accepted until ``expires_at``. ``repeat``: it was held before.
+
+    Times are as in ``Posted``.
+    """
+
+    txn: str
+    receipt: int
+    number: str
+    amount_minor: int
+    currency: str
+    held_at: datetime
+    expires_at: Optional[datetime] = None
+    network_at: Optional[datetime] = None
+    service: str = ""
+    repeat: bool = False
+
+
+@dataclass(frozen=True)
 class Posted:
     """The payment is in the books. ``repeat``: it was there before this request.
 
-    ``received_at`` is when we first booked it, aware, in the agreement's zone; ``network_time`` the
-    network's own time, ISO local, empty where it named none.
+    ``received_at`` is when we booked it, ``held_at`` when we held it before (if we did), ``network_at`` the
+    network's own time (if it named one), of the hold where there was one. All are aware, in the
+    agreement's zone.
     """
 
     txn: str
@@ -118,17 +190,19 @@ class Posted:
     amount_minor: int
     currency: str
     received_at: datetime
-    network_time: str = ""
+    network_at: Optional[datetime] = None
     service: str = ""
     repeat: bool = False
+    held_at: Optional[datetime] = None
 
 
 @dataclass(frozen=True)
 class Voided:
-    """The payment was taken back. ``repeat``: it had been before this request.
+    """The payment was taken back, or its hold ended. ``repeat``: it had been before this request.
 
     ``posted`` is the payment's first result: what a network that wants its first answer again is told
-    when it repeats the payment itself.
+    when it repeats the payment itself; without it the payment was never posted, only ``held``. A hold that
+    ended by itself has ``EXPIRED`` as its reason.
     """
 
     txn: str
@@ -141,6 +215,11 @@ class Voided:
     void_txn: str = ""
     repeat: bool = False
     posted: Optional[Posted] = None
+    held: Optional[Held] = None
+
+
+#: The reason of a hold that ended by itself.
+EXPIRED = "expired"
 
 
 @dataclass(frozen=True)
@@ -175,9 +254,16 @@ class Refused:
 
 @dataclass(frozen=True)
 class Statement:
-    """The payments asked for, oldest first."""
+    """The payments asked for, oldest first: posted ones, and with ``every_state`` the others as well."""
 
-    items: Tuple[Posted, ...] = ()
+    items: Tuple[Union[Posted, Held, Voided], ...] = ()
+
+
+@dataclass(frozen=True)
+class Noted:
+    """The facts are kept with the payment."""
+
+    txn: str
 
 
 @dataclass(frozen=True)
@@ -203,8 +289,8 @@ class TryLater:
 
 
 Result = Union[
-    Found, NoSuchAccount, Posted, Voided, BadAmount, Conflict, NoSuchTxn, Refused, Statement,
-    Malformed, Denied, TryLater,
+    Found, NoSuchAccount, Held, Posted, Voided, BadAmount, Conflict, NoSuchTxn, Refused, Statement,
+    Noted, Malformed, Denied, TryLater,
 ]  # fmt: skip
 
 #: What ``Refused.reason`` may be; every protocol's code table answers each of them.
@@ -213,7 +299,10 @@ REFUSALS = (
     "agreement-closed",  # outside the agreement's validity dates
     "currency",  # another currency than the agreement's
     "service",  # a service this agreement does not collect for
-    "void-forbidden",  # the agreement does not let the network take payments back
+    "void-forbidden",  # the agreement does not let the network take posted payments back
+    "already-paid",  # the invoice is paid
+    "being-paid",  # the invoice is held for another payment
+    "too-many",  # a list of more payments or days than one answer may hold
 )
 
 

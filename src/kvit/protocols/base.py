@@ -30,14 +30,26 @@ class Terms:
 
     ``dialect`` holds what the agreement says of the protocol's ``DIALECT`` switches; a switch that is
     not in it has its default. Login and password both empty: the agreement asks for none.
+
+    ``secret`` is the word that both sides know, for protocols that sign with one. ``sign`` and ``verify``
+    are there where the agreement has keys: ``sign("sha1", data)`` signs with our private key (RSA, PKCS #1
+    v1.5), ``verify("sha1", data, signature)`` is whether the other side signed ``data``. In the terms of
+    the agent's side (``ask``, ``read``) they are the agent's keys.
+
+    ``payer_fields`` names the request's fields that together are the client's number; see
+    ``kit.joined_number``. Empty: the protocol's own one.
     """
 
     agreement_id: str = ""
     currency: str = "RUB"
     exponent: int = 2
     basic_login: str = ""
-    basic_password: str = ""
+    basic_password: str = field(default="", repr=False)
     dialect: Mapping[str, str] = field(default_factory=dict)
+    secret: str = field(default="", repr=False)
+    payer_fields: Tuple[str, ...] = ()
+    sign: Optional[Callable[[str, bytes], bytes]] = field(default=None, repr=False)
+    verify: Optional[Callable[[str, bytes, bytes], bool]] = field(default=None, repr=False)
     _worked_out: Dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def once(self, work_out: Callable[[Terms], T]) -> T:
@@ -104,6 +116,34 @@ class Heard:
 
 
 @dataclass(frozen=True)
+class Facts:
+    """How sure the description is that a protocol was written from.
+
+    ``confidence``: A, a primary document and at least two independent implementations agree; B, several
+    implementations, or a primary document alone; C, one or two sources; D, fragments. ``unconfirmed``: what
+    had to be left to a switch or a safer default, a sentence each.
+    """
+
+    confidence: str
+    sources: Tuple[str, ...]
+    unconfirmed: Tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Habits:
+    """How a network's agents behave: what the simulator plays.
+
+    They wait ``timeout_s`` for an answer, rest ``pauses_s`` between attempts, and open ``connections`` at
+    once. ``face``: their payers stand at a ``terminal`` or hold an ``app``.
+    """
+
+    timeout_s: float = 30.0
+    pauses_s: Tuple[float, ...] = (1.0, 2.0, 5.0, 10.0, 30.0)
+    connections: int = 4
+    face: str = "terminal"
+
+
+@dataclass(frozen=True)
 class Protocol:
     """An entry of the list of protocols: the four functions and what the shared suite must know.
 
@@ -114,6 +154,10 @@ class Protocol:
     ``commands`` names the kinds that ``decode`` can give (``"Lookup"``, ``"Post"``, ...). ``grade`` is
     ``simulated`` (vectors from the published specification), ``certified`` (a bank's test stand
     passed) or ``live`` (payments seen).
+
+    ``locks`` says what ``decode`` asks of the agreement to know its agent: ``basic`` (login and password),
+    ``secret``, ``key`` (the agent's public key). An agreement with none of them relies on its networks
+    alone. ``txn_of`` writes a number below 10**15 as a payment's id of this network.
     """
 
     name: str
@@ -123,6 +167,14 @@ class Protocol:
     ask: Callable[[Command, Terms], HttpRequest]
     read: Callable[[Command, HttpResponse, Terms], Heard]
     commands: FrozenSet[str]
+    facts: Facts
     dialect: Mapping[str, Switch] = field(default_factory=dict)
-    two_phase: bool = False
+    locks: Tuple[str, ...] = ("basic",)
+    txn_of: Callable[[int], str] = str
+    habits: Habits = Habits()
     grade: str = "simulated"
+
+    @property
+    def two_phase(self) -> bool:
+        """Is a payment held before it is posted?"""
+        return "Hold" in self.commands

@@ -9,13 +9,13 @@ from __future__ import annotations
 import base64
 import hmac
 import re
-from datetime import datetime
 from functools import lru_cache
-from typing import Dict, FrozenSet, Iterable, List, Mapping, Optional, Pattern, Tuple, Union
+from typing import Dict, FrozenSet, Iterable, List, Mapping, Optional, Pattern, Sequence, Tuple, Union
 from urllib.parse import quote
 
 from kvit.domain.messages import HttpRequest, HttpResponse, Malformed
 from kvit.domain.money import parse_amount
+from kvit.protocols import times
 from kvit.protocols.base import Switch, Terms
 
 #: Limits on one request: all its parameters together, how many, and one value.
@@ -62,23 +62,28 @@ class Form:
         return value
 
     def account(self, name: str, terms: Terms) -> str:
-        """A client's number as the agreement's ``ACCOUNT_SWITCHES`` want it."""
-        number, rules = self.text(name, ACCOUNT_SIZE_MAX), terms.once(_AccountRules)
-        if rules.pattern and not matches(rules.pattern, number):
+        """A client's number as the agreement's ``ACCOUNT_SWITCHES`` want it, from ``name`` or its fields."""
+        if terms.payer_fields:
+            number = joined_number([self.text(one, ACCOUNT_SIZE_MAX) for one in terms.payer_fields])
+        else:
+            number = self.text(name, ACCOUNT_SIZE_MAX)
+        agreed = agreed_number(number, terms)
+        if agreed is None:
             self.wrong(name, "not the agreed form")
-        return number if rules.normalise == "none" else normalise_number(number, rules.normalise)
+        return agreed or number
 
-    def kept(self, names: Pattern[str], read: FrozenSet[str]) -> Tuple[Tuple[str, str], ...]:
+    def kept(self, names: Pattern[str], read: FrozenSet[str], terms: Terms) -> Tuple[Tuple[str, str], ...]:
         """The parameters whose whole name matches, with their texts, in the order in which they came.
 
-        ``read`` are those that the codec reads itself: no pattern matches them.
+        ``read`` are those that the codec reads itself: no pattern matches them. The payer's fields are read
+        as the client's number.
         """
         if self.values.keys() <= read:
             return ()
         return tuple(
             (name, self.text(name))
             for name, value in self.values.items()
-            if value and name not in read and names.fullmatch(name)
+            if value and name not in read and name not in terms.payer_fields and names.fullmatch(name)
         )
 
     def digits(self, name: str, size_max: int, *, required: bool = True) -> str:
@@ -121,7 +126,7 @@ class Form:
             if required:
                 self.wrong(name, "missing")
             return ""
-        iso = parse_moment(value, layout)
+        iso = times.parse_moment(value, layout)
         if iso is None:
             self.wrong(name, "not a date")
             return ""
@@ -136,7 +141,7 @@ class Form:
 
     def day(self, name: str) -> str:
         """``YYYYMMDD`` as an ISO date."""
-        iso = parse_moment(self.values.get(name, "") + "000000", COMPACT)
+        iso = times.parse_moment(self.values.get(name, "") + "000000", times.COMPACT)
         if iso is None:
             self.wrong(name, "not a date")
             return ""
@@ -275,6 +280,34 @@ class _AccountRules:
         )
 
 
+def agreed_number(number: str, terms: Terms) -> Optional[str]:
+    """A number as it was typed -> as the books have it; ``None`` where it has not the agreed form."""
+    rules = terms.once(_AccountRules)
+    if not number or (rules.pattern and not matches(rules.pattern, number)):
+        return None
+    return number if rules.normalise == "none" else normalise_number(number, rules.normalise)
+
+
+#: Between the parts of a number that the payer types into several fields.
+NUMBER_JOINT = "/"
+
+
+def joined_number(parts: Sequence[str]) -> str:
+    """``["12", "4"]`` -> ``12/4``; one part stays as it is. Empty where a part is, or has a joint in it."""
+    if len(parts) > 1 and not all(part and NUMBER_JOINT not in part for part in parts):
+        return ""
+    return NUMBER_JOINT.join(parts)
+
+
+def split_number(number: str, name: str, terms: Terms) -> List[Tuple[str, str]]:
+    """The agent's side: the fields that carry ``number``, with what is in each."""
+    names = terms.payer_fields
+    if len(names) < 2:
+        return [(names[0] if names else name, number)]
+    parts = number.split(NUMBER_JOINT, len(names) - 1)
+    return list(zip(names, parts + [""] * (len(names) - len(parts))))
+
+
 def normalise_number(number: str, rule: str) -> str:
     """A client number of digits without leading zeros, or with zeros up to N digits (``pad-N``)."""
     if rule == "none" or not is_digits(number, TEXT_SIZE_MAX):
@@ -292,43 +325,6 @@ def matches(pattern: str, text: str) -> bool:
 @lru_cache(maxsize=256)
 def _compiled(pattern: str) -> Pattern[str]:
     return re.compile(pattern)
-
-
-COMPACT = "YYYYMMDDHHMMSS"
-ISO = "YYYY-MM-DDTHH:MM:SS"
-DOTTED = "DD.MM.YYYY HH:MM:SS"
-
-# Where year, month, day, hour, minute and second begin in a text of each layout.
-LAYOUTS = {COMPACT: (0, 4, 6, 8, 10, 12), ISO: (0, 5, 8, 11, 14, 17), DOTTED: (6, 3, 0, 11, 14, 17)}
-
-
-def parse_moment(text: str, layout: str) -> Optional[str]:
-    """``("20250314091530", COMPACT)`` -> ``"2025-03-14T09:15:30"``; ``None`` if the calendar lacks it."""
-    if len(text) != len(layout) or not text.isascii():
-        return None
-    year, month, day, hour, minute, second = LAYOUTS[layout]
-    iso = (
-        f"{text[year : year + 4]}-{text[month : month + 2]}-{text[day : day + 2]}"
-        f"T{text[hour : hour + 2]}:{text[minute : minute + 2]}:{text[second : second + 2]}"
-    )
-    try:
-        datetime.fromisoformat(iso)
-    except ValueError:
-        return None
-    if iso[11:13] == "24":  # some versions of Python take it for the next day
-        return None
-    return iso if layout == COMPACT or format_moment(iso, layout) == text else None
-
-
-def format_moment(iso: str, layout: str) -> str:
-    """ISO text (a zone or fraction behind it is left out) in ``layout``."""
-    year, month, day = iso[0:4], iso[5:7], iso[8:10]
-    hour, minute, second = iso[11:13], iso[14:16], iso[17:19]
-    if layout == COMPACT:
-        return year + month + day + hour + minute + second
-    if layout == DOTTED:
-        return f"{day}.{month}.{year} {hour}:{minute}:{second}"
-    return iso[:19]
 
 
 # --- credentials -----------------------------------------------------------------------------------

@@ -13,15 +13,15 @@ from typing import Callable, Dict, List, Mapping, Tuple, Union
 # One word a line would push the code off the page.
 # isort: off
 from kvit.domain.messages import (
-    REFUSALS, BadAmount, Command, Conflict, Denied, Found, HttpRequest, HttpResponse, ListPosted, Lookup,
-    Malformed, NoSuchAccount, NoSuchTxn, Post, Posted, Refused, Result, Statement, Status, TryLater, Void,
+    Command, Denied, Found, HttpRequest, HttpResponse, ListPosted, Lookup,
+    Malformed, Post, Posted, Result, Statement, Status, Void,
     Voided,
 )  # fmt: skip
 
 # isort: on
 from kvit.domain.money import format_amount, parse_amount
-from kvit.protocols import kit, xmlkit
-from kvit.protocols.base import Heard, Protocol, Switch, Terms
+from kvit.protocols import answers, kit, times, xmlkit
+from kvit.protocols.base import Facts, Habits, Heard, Protocol, Switch, Terms
 
 #: What happened -> result code and comment. Switches change the codes marked with a star.
 CODES: Mapping[str, Tuple[str, str]] = {
@@ -34,12 +34,15 @@ CODES: Mapping[str, Tuple[str, str]] = {
     "service": ("31", "service is not accepted"),
     "currency": ("31", "currency is not accepted"),
     "account-closed": ("79", "account takes no payments"),  # * closed_code
+    "already-paid": ("79", "invoice is paid"),
+    "being-paid": ("79", "invoice is being paid"),
     "no-such-txn": ("79", "payment not found"),  # * cancel_not_found_code
     "too-small": ("241", "sum is too small"),  # * amount_codes
     "too-large": ("242", "sum is too large"),  # * amount_codes
     "malformed": ("300", "malformed request"),
     "conflict": ("300", "payment id is known with other data"),  # * conflict_code
     "void-forbidden": ("300", "cancellation is not allowed"),
+    "too-many": ("300", "too many payments for one answer"),
     "voided": ("300", "payment was cancelled"),
 }
 
@@ -74,7 +77,7 @@ DIALECT: Mapping[str, Switch] = {
     "verify": Switch("off", _ON_OFF, about="the command verify: the payments of a day (Pegas)"),
     **kit.ACCOUNT_SWITCHES,
     "txn_date": Switch("required", ("required", "optional"), about="may a payment come without its date"),
-    "txn_date_format": Switch(kit.COMPACT, tuple(kit.LAYOUTS), about="how the network writes its dates"),
+    "txn_date_format": Switch(times.COMPACT, tuple(times.LAYOUTS), about="how the network writes its dates"),
     "sum_digits": Switch("optional", ("optional", "exact"), about="`152.5` and `152` beside `152.50`"),
     "conflict_code": Switch(CODES["conflict"][0], ("300", "10", "215", "275"), about="known id, other data"),
     "closed_code": Switch(CODES["account-closed"][0], ("79", "7"), about="the account takes no payments"),
@@ -109,8 +112,7 @@ def encode(request: HttpRequest, result: Result, terms: Terms) -> HttpResponse:
         return kit.challenge("kvit")
     asked = kit.values_of(request)
     name = asked.get("command", "")
-    if isinstance(result, _GOOD_NEWS) and not isinstance(result, _FITS.get(name, ())):
-        result = TryLater("an answer to another question")
+    result = answers.fitting(_KINDS.get(name, ""), result)
     if name == "pay" and isinstance(result, Voided) and result.posted is not None:
         result = result.posted  # a repetition hears the first answer, whatever became of the payment since
     style = terms.once(_Style)
@@ -184,7 +186,8 @@ def _lookup(form: kit.Form, terms: Terms) -> Command:
     if form.values.keys() <= _PLAIN:
         return Lookup(txn, number)
     form.currency("ccy")
-    return Lookup(txn, number, form.digits("pay_type", 9, required=False), form.kept(_CHECK_EXTRA, _READ))
+    service = form.digits("pay_type", 9, required=False)
+    return Lookup(txn, number, service, form.kept(_CHECK_EXTRA, _READ, terms))
 
 
 def _post(form: kit.Form, terms: Terms) -> Command:
@@ -197,7 +200,7 @@ def _post(form: kit.Form, terms: Terms) -> Command:
         amount_minor=form.amount_minor("sum", terms.exponent, fraction=_switch(terms, "sum_digits")),
         currency=form.currency("ccy"), service=form.digits("pay_type", 9, required=False),
         network_time=form.moment("txn_date", _switch(terms, "txn_date_format"), required=required),
-        network_time_raw=form.values.get("txn_date", ""), fields=form.kept(_PAY_EXTRA, _READ),
+        network_time_raw=form.values.get("txn_date", ""), fields=form.kept(_PAY_EXTRA, _READ, terms),
     )  # fmt: skip
 
 
@@ -225,38 +228,22 @@ _OPTIONAL = {"getInfo": "getinfo", "cancel": "cancel", "status": "status", "veri
 
 # --- writing answers -----------------------------------------------------------------------------
 
-# Which good news answers which command; anything else is our own fault and has to be asked again.
-_FITS: Mapping[str, Tuple[type, ...]] = {
-    "check": (Found,), "getInfo": (Found,), "pay": (Posted, Voided), "cancel": (Voided,),
-    "status": (Posted, Voided), "verify": (Statement,),
-}  # fmt: skip
-
-_GOOD_NEWS = (Found, Posted, Voided, Statement)
-
-_OUTCOMES: Mapping[type, str] = {
-    Found: "done", Posted: "done", Statement: "done", NoSuchAccount: "no-such-account",
-    NoSuchTxn: "no-such-txn", Conflict: "conflict", TryLater: "try-later",
+_KINDS = {
+    "check": "Lookup", "getInfo": "Lookup", "pay": "Post", "cancel": "Void", "status": "Status",
+    "verify": "ListPosted",
 }  # fmt: skip
 
 
 def _outcome(name: str, result: Result) -> str:
     """The key of ``CODES`` for ``result``."""
-    known = _OUTCOMES.get(type(result))
-    if known is not None:
-        return known
     if isinstance(result, Voided):
         return "done" if name == "cancel" else "voided"
-    if isinstance(result, BadAmount):
-        above = result.high_minor is not None and result.amount_minor > result.high_minor
-        return "too-large" if above else "too-small"
-    if isinstance(result, Refused):
-        return result.reason if result.reason in REFUSALS else "try-later"
     if isinstance(result, Malformed):
         if result.parameter == "account":
             return "wrong-account"
         extra = result.parameter == "pay_type" or _CHECK_EXTRA.fullmatch(result.parameter)
         return "wrong-extra" if extra else "malformed"
-    return "try-later"
+    return answers.bad_news(result) or "done"
 
 
 class _Style:
@@ -306,7 +293,7 @@ def _echo(asked: Mapping[str, str], name: str, style: _Style) -> str:
 def _payment(result: Union[Posted, Voided], terms: Terms, style: _Style) -> str:
     told = xmlkit.element("prv_txn", str(result.receipt))
     if isinstance(result, Posted) and style.has_date:
-        booked = kit.format_moment(result.received_at.isoformat(), kit.COMPACT)
+        booked = times.format_moment(result.received_at.isoformat(), times.COMPACT)
         told += xmlkit.element("prv_txn_date", booked)
     by_receipt = isinstance(result, Voided) and style.cancel == "a"
     if style.has_sum and not by_receipt:
@@ -335,13 +322,14 @@ def _shown(result: Found, terms: Terms, style: _Style) -> str:
 def _statement(result: Statement, terms: Terms) -> str:
     rows = []
     for item in result.items:
-        moment = item.network_time or item.received_at.isoformat()
-        cells = (
-            ("txn_id", item.txn), ("prv_txn", str(item.receipt)), ("account", item.number),
-            ("amount", format_amount(item.amount_minor, terms.exponent)),
-            ("date", kit.format_moment(moment, kit.DOTTED)),
-        )  # fmt: skip
-        rows.append("<payment>" + "".join(xmlkit.element(tag, text) for tag, text in cells) + "</payment>")
+        if isinstance(item, Posted):
+            moment = (item.network_at or item.received_at).isoformat()
+            cells = (
+                ("txn_id", item.txn), ("prv_txn", str(item.receipt)), ("account", item.number),
+                ("amount", format_amount(item.amount_minor, terms.exponent)),
+                ("date", times.format_moment(moment, times.DOTTED)),
+            )  # fmt: skip
+            rows.append("<payment>" + "".join(xmlkit.element(*cell) for cell in cells) + "</payment>")
     return "<payments>" + "".join(rows) + "</payments>"
 
 
@@ -353,28 +341,33 @@ def _ask_pairs(command: Command, terms: Terms) -> List[Tuple[str, str]]:
     if isinstance(command, Lookup):
         dummy = format_amount(10**exponent, exponent)
         head = [("command", "check"), ("txn_id", command.txn)] if command.txn else [("command", "getInfo")]
-        tail = [("account", command.number), ("sum", dummy), ("pay_type", command.service)]
+        tail = [
+            *kit.split_number(command.number, "account", terms),
+            ("sum", dummy),
+            ("pay_type", command.service),
+        ]
         pairs = [*head, *tail, *command.fields]
     elif isinstance(command, Post):
         layout = _switch(terms, "txn_date_format")
-        moment = command.network_time_raw or kit.format_moment(command.network_time, layout)
+        moment = command.network_time_raw or times.format_moment(command.network_time, layout)
         pairs = [
             ("command", "pay"), ("txn_id", command.txn), ("txn_date", moment if command.network_time else ""),
-            ("account", command.number), ("sum", format_amount(command.amount_minor, exponent)),
+            *kit.split_number(command.number, "account", terms),
+            ("sum", format_amount(command.amount_minor, exponent)),
             ("pay_type", command.service), ("ccy", command.currency), *command.fields,
         ]  # fmt: skip
-    elif isinstance(command, Void) and command.receipt:
-        pairs = [("command", "cancel"), ("prv_txn", str(command.receipt))]
     elif isinstance(command, Void):
         amount = "" if command.amount_minor is None else format_amount(command.amount_minor, exponent)
-        pairs = [
-            ("command", "cancel"), ("txn_id", command.void_txn), ("cancel_txn_id", command.txn),
-            ("account", command.number), ("sum", amount),
+        known_by = [("prv_txn", str(command.receipt))] if command.receipt else [
+            ("txn_id", command.void_txn), ("cancel_txn_id", command.txn),
+            *kit.split_number(command.number, "account", terms), ("sum", amount),
         ]  # fmt: skip
+        pairs = [("command", "cancel"), *known_by]
     elif isinstance(command, Status):
         pairs = [("command", "status"), ("txn_id", command.txn)]
     else:
-        pairs = [("command", "verify"), ("date", command.since.replace("-", ""))]
+        since = command.since if isinstance(command, ListPosted) else ""
+        pairs = [("command", "verify"), ("date", since.replace("-", ""))]
     return [pair for pair in pairs if pair[1]]
 
 
@@ -394,7 +387,13 @@ def _switch(terms: Terms, name: str) -> str:
     return terms.dialect.get(name, DIALECT[name].default)
 
 
+FACTS = Facts(
+    "A", ("QIWI's protocol for providers (developer.qiwi.com)", "five open billings and libraries"),
+    ("what QIWI does after code 243: switch `code_243`",),
+)  # fmt: skip
+
 PROTOCOL = Protocol(
     name="qiwi", title="QIWI / OSMP", decode=decode, encode=encode, ask=ask, read=read, dialect=DIALECT,
-    commands=frozenset({"Lookup", "Post", "Void", "Status", "ListPosted"}),
+    commands=frozenset({"Lookup", "Post", "Void", "Status", "ListPosted"}), facts=FACTS,
+    habits=Habits(timeout_s=60.0, connections=15),
 )  # fmt: skip

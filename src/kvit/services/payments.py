@@ -62,7 +62,7 @@ def posted_result(payment: StoredPayment, txn: str, timezone: str, *, repeat: bo
         amount_minor=payment.amount_minor,
         currency=payment.currency,
         received_at=days.from_us(payment.received_at_us, timezone),
-        network_time=days.local_text(payment.network_at_us, timezone),
+        network_at=days.told_at(payment.network_at_us, timezone),
         service=payment.service,
         repeat=repeat,
     )
