@@ -67,7 +67,8 @@ def main(arguments: list[str]) -> int:
             stale.append(name)
             if "--write" in arguments:
                 path.write_text(wanted, encoding="utf-8")
-    print(", ".join(stale) or "none", "--write" in arguments and "written" or "out of date")
+    told = "written" if "--write" in arguments else "out of date"
+    sys.stdout.write(f"{', '.join(stale) or 'none'} {told}\n")
     return 1 if stale and "--write" not in arguments else 0
 
 

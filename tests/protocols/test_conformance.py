@@ -390,7 +390,7 @@ def test_the_page_says_what_the_code_knows(protocol: Protocol) -> None:
 
 @pytest.mark.parametrize("protocol", EACH)
 def test_ids_of_payments_are_written_as_the_network_does(protocol: Protocol) -> None:
-    """The simulator's ids: each number another one, and each good for a payment."""
+    """The simulator's ids: each is another one, and good for a payment."""
     (profile,) = profiles_of(protocol.name)[:1]
     kind = "Hold" if protocol.two_phase else "Post"
     numbers = (1, 2, 999_999_999_999_999, 176_000_000_000_000)
@@ -401,7 +401,7 @@ def test_ids_of_payments_are_written_as_the_network_does(protocol: Protocol) -> 
     @given(commands_of(profile, kind))
     def check(command: messages.Command) -> None:
         for txn in ids:
-            again = replace(command, txn=txn)  # type: ignore[type-var]
+            again = replace(command, txn=txn)  # type: ignore[arg-type]
             assert protocol.decode(protocol.ask(again, profile.terms), profile.terms) == again
 
     check()
