@@ -378,7 +378,7 @@ def test_every_switch_and_code_is_documented(protocol: Protocol) -> None:
 
 @pytest.mark.parametrize("protocol", EACH)
 def test_the_page_says_what_the_code_knows(protocol: Protocol) -> None:
-    """Grade, confidence, sources and open points: ``python -m tests.protocols.pages --write`` puts them in."""
+    """Grade, confidence, sources, open points: `python -m tests.protocols.pages --write` puts them in."""
     page = (DOCUMENTS / f"{protocol.name}.md").read_text(encoding="utf-8")
     assert pages.facts(protocol) in page
     assert pages.filled(page, protocol) == page
