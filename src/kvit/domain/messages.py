@@ -65,6 +65,9 @@ class Post:
     ``currency`` is empty where the protocol does not name one. ``network_time`` is ISO local time;
     ``network_time_raw`` the network's own text, kept as it came. Neither they nor ``fields`` are part
     of the payment's content.
+
+    ``held``: the payment was held before, and is posted as it was held. ``number`` is then empty and
+    ``amount_minor`` 0, but where the network repeats them: those must agree with what is held.
     """
 
     txn: str
@@ -75,6 +78,7 @@ class Post:
     network_time: str = ""
     network_time_raw: str = ""
     fields: Fields = ()
+    held: bool = False
 
 
 @dataclass(frozen=True)
