@@ -67,7 +67,11 @@ class Post:
     of the payment's content.
 
     ``held``: the payment was held before, and is posted as it was held. ``number`` is then empty and
-    ``amount_minor`` 0, but where the network repeats them: those must agree with what is held.
+    ``amount_minor`` 0, but where the network repeats them: those must agree with what is held. So must
+    ``receipt``, the one that our answer to the hold gave, where the network sends it back.
+
+    ``taken``: the money is already taken, and the network will not hear a "no". What cannot be booked to a
+    client goes to ``suspense``; limits and dates are not looked at.
     """
 
     txn: str
@@ -79,6 +83,8 @@ class Post:
     network_time_raw: str = ""
     fields: Fields = ()
     held: bool = False
+    receipt: int = 0
+    taken: bool = False
 
 
 @dataclass(frozen=True)
