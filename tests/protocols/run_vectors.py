@@ -17,7 +17,8 @@ line, headers, an empty line, the body (one line end at the end of the file is n
     HTTP 200 code 0                     the status and the code for the log
     content-type: ...
 
-    the body, to the end of the file without its last line end
+    the body, to the end of the file without its last line end; this file is UTF-8, on the wire the body
+    has the charset that its content type names
 """
 
 from __future__ import annotations
@@ -148,7 +149,8 @@ def read_answer(head: str, body: str) -> HttpResponse:
     status_line, *lines = head.split("\n")
     _, status, _, code = status_line.split(" ")
     headers = headers_of([line.encode("ascii") for line in lines if line])
-    return HttpResponse(int(status), headers, body[:-1].encode("utf-8"), code)
+    charset = dict(headers).get(b"content-type", b"").partition(b"; charset=")[2].decode("ascii") or "utf-8"
+    return HttpResponse(int(status), headers, body[:-1].encode(charset), code)
 
 
 def headers_of(lines: List[bytes]) -> Tuple[Tuple[bytes, bytes], ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import tracemalloc
+from xml.etree import ElementTree as ET
 
 import pytest
 from hypothesis import given, settings
@@ -92,6 +93,40 @@ def test_what_is_written_is_read(text: str, attribute: str) -> None:
     (child,) = root.children
     assert child.text == carried(text)
     assert child.attributes == {"b": carried(attribute)}
+
+
+@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@given(st.text(st.characters(codec="utf-8") | st.sampled_from("Жё№…•₸😀\x98")))
+def test_a_declared_charset_is_the_real_one(text: str) -> None:
+    """In windows-1251 every text comes back: what the charset lacks as a character reference."""
+    written = xmlkit.document(xmlkit.element("a", text), "0", charset="windows-1251")
+    assert written.headers == ((b"content-type", b"text/xml; charset=windows-1251"),)
+    assert xmlkit.charset_of(written.body) == "windows-1251"
+    for root in (xmlkit.parse(written.body, "windows-1251"), ET.fromstring(written.body)):  # noqa: S314
+        assert root is not None
+        (child,) = root.children if isinstance(root, xmlkit.Element) else root
+        assert (child.text or "") == carried(text)
+
+
+@pytest.mark.parametrize(
+    ("prolog", "charset"),
+    [
+        (b"<?xml version='1.0' encoding='Windows-1251' ?>", "windows-1251"),
+        (b'<?xml version="1.0" encoding="UTF-8"?>', "utf-8"),
+        (b'<?xml version="1.0" encoding="utf-16"?>', "utf-8"),
+        (b'<?xml version="1.0"?><a encoding="windows-1251"/>', "utf-8"),
+        (b'<a encoding="windows-1251"/>', "utf-8"),
+        (b"", "utf-8"),
+    ],
+)
+def test_the_charset_that_a_document_declares(prolog: bytes, charset: str) -> None:
+    assert xmlkit.charset_of(prolog + b"<r/>") == charset
+
+
+def test_bytes_that_are_not_of_the_charset_are_refused() -> None:
+    assert xmlkit.parse(b"<r>\x98</r>", "windows-1251") is None
+    assert xmlkit.parse(b"<r>\xc6</r>", "windows-1251") == xmlkit.Element("r", text="Ж")
+    assert xmlkit.parse(b"<r>\xc6</r>") is None
 
 
 def carried(text: str) -> str:

@@ -47,13 +47,28 @@ def opening(tag: str, attributes: Tuple[Tuple[str, str], ...] = ()) -> str:
     return f"<{tag}{inside}>"
 
 
-def document(inner: str, code: str, root: str = "response") -> HttpResponse:
-    """HTTP 200 with ``<root>inner</root>`` in UTF-8; ``inner`` is already escaped."""
-    text = f'<?xml version="1.0" encoding="UTF-8"?>\n<{root}>{inner}</{root}>'
-    return HttpResponse(200, _XML_HEADERS, text.encode("utf-8"), code)
+def document(inner: str, code: str, root: str = "response", charset: str = "utf-8") -> HttpResponse:
+    """HTTP 200 with ``<root>inner</root>`` in one of ``CHARSETS``; ``inner`` is already escaped.
+
+    What the charset lacks becomes a character reference: every reader of XML takes it for the character.
+    """
+    text = f'<?xml version="1.0" encoding="{charset.upper()}"?>\n<{root}>{inner}</{root}>'
+    return HttpResponse(200, _HEADERS[charset], text.encode(charset, "xmlcharrefreplace"), code)
 
 
-_XML_HEADERS = ((b"content-type", b"text/xml; charset=utf-8"),)
+#: What networks write their documents in.
+CHARSETS = ("utf-8", "windows-1251")
+_HEADERS = {
+    charset: ((b"content-type", b"text/xml; charset=" + charset.encode()),) for charset in CHARSETS
+}  # fmt: skip
+_DECLARED = re.compile(rb"""<\?xml[^<>]{1,40}?encoding=["']([A-Za-z0-9_.-]{1,20})["']""")
+
+
+def charset_of(body: bytes) -> str:
+    """The one of ``CHARSETS`` that a document declares; UTF-8 where it declares none, or another."""
+    declared = _DECLARED.match(body)
+    name = declared[1].decode("ascii").lower() if declared else ""
+    return name if name in CHARSETS else "utf-8"
 
 
 @dataclass
@@ -74,14 +89,20 @@ class _Refused(Exception):
     """The document has a document type, or is nested too deeply."""
 
 
-def parse(body: bytes) -> Optional[Element]:
-    """The root of a UTF-8 document; ``None`` for a broken, oversized, deep one or one with a DOCTYPE.
+def parse(body: bytes, charset: str = "utf-8") -> Optional[Element]:
+    """The root of a document; ``None`` for a broken, oversized, deep one or one with a DOCTYPE.
 
-    Without a document type there are no entities to expand and nothing to fetch.
+    It is read in ``charset``, whatever it declares. Without a document type there are no entities to
+    expand and nothing to fetch.
     """
     # expat sniffs UTF-16 even when told UTF-8; its markup always holds a NUL, and no other XML does.
     if len(body) > XML_BYTES_MAX or b"\0" in body:
         return None
+    if charset != "utf-8":
+        try:
+            body = body.decode(charset).encode("utf-8")
+        except UnicodeDecodeError:
+            return None
     top = Element("")
     open_elements = [top]
     pieces: List[List[str]] = [[]]
