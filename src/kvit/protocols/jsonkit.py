@@ -8,7 +8,7 @@ only, Python 3.9 syntax: protocols also run on cheap hosting.
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
+from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Tuple, Union
 
 from kvit.domain.messages import HttpRequest, HttpResponse, Malformed
 from kvit.domain.money import AMOUNT_MINOR_MAX, parse_amount
@@ -31,6 +31,9 @@ class Number(str):
     """A number that is no integer of 64 bits, as it was written: ``450.00``, ``1e3``."""
 
     __slots__ = ()
+
+
+_TEXTS = (str, int, Number)
 
 
 class _Refused(Exception):
@@ -169,6 +172,18 @@ class Fields:
         if not iso:
             self.wrong(name, "not a time")
         return iso
+
+    def kept(self, names: FrozenSet[str]) -> Tuple[Tuple[str, str], ...]:
+        """The members among ``names`` as texts, in the order in which they came.
+
+        For what is only kept with a payment: no such member spoils one, so what is no plain text of up to
+        ``TEXT_SIZE_MAX`` characters and no number is left out.
+        """
+        found = ((name, self.values[name]) for name in self.values if name in names)
+        texts = ((name, str(value)) for name, value in found if type(value) in _TEXTS)
+        return tuple(
+            (name, text) for name, text in texts if 0 < len(text) <= kit.TEXT_SIZE_MAX and kit.is_plain(text)
+        )
 
     def inside(self, name: str, *, required: bool = True) -> Fields:
         """The object ``name``; one without members when it is left out or wrong."""
