@@ -7,6 +7,7 @@ and throws at them what no shape says.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -408,7 +409,11 @@ def test_ids_of_payments_are_written_as_the_network_does(protocol: Protocol) -> 
 
 
 def rows_of(page: str, section: str) -> dict[str, list[str]]:
-    """The rows of the table in a section of a page: first cell -> the other cells."""
+    """The rows of the table in a section of a page: first cell -> the other cells. ``\\|`` is in a cell."""
     lines = page.split(f"\n## {section}\n")[1].split("\n## ", maxsplit=1)[0].splitlines()
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
+    rows = [
+        [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip("|"))]
+        for line in lines
+        if line.startswith("| ")
+    ]
     return {first: others for first, *others in rows[1:]}
