@@ -261,7 +261,7 @@ def test_any_answer_is_read(protocol: Protocol) -> None:
         for body in (junk, cut, cut + junk, cut + junk + vector.answer.body[place:]):
             answer = HttpResponse(status, vector.answer.headers, body)
             assert protocol.read(vector.decoded, answer, vector.terms).step in NEXT_STEPS
-        broken = HttpResponse(200, vector.answer.headers, vector.answer.body[: min(place, 60)])
+        broken = HttpResponse(200, vector.answer.headers, vector.answer.body[:-1][: min(place, 60)])
         assert protocol.read(vector.decoded, broken, vector.terms).step == "again"
 
     check()
