@@ -7,6 +7,7 @@ guards nothing. Standard library only, Python 3.9 syntax.
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from typing import Any
 
 _MODULUS = int(
@@ -24,6 +25,15 @@ _PRIVATE_EXPONENT = int(
     16,
 )
 _PUBLIC_EXPONENT = 65537
+_PRIME = int(
+    "ceb6dde53c8e1a22d57045075edeb3dcb05e1b6a03f352234122fe1e1c4aca9d"
+    "81154748c8933d852c7188a6cec7aea983421f1f28dd5d9c6f88cbcd3a1a6fb1",
+    16,
+)
+# The private key by its two primes: signing is three times as fast.
+_OTHER_PRIME = _MODULUS // _PRIME
+_EXPONENTS = (_PRIVATE_EXPONENT % (_PRIME - 1), _PRIVATE_EXPONENT % (_OTHER_PRIME - 1))
+_COEFFICIENT = pow(_OTHER_PRIME, -1, _PRIME)
 _SIZE = (_MODULUS.bit_length() + 7) // 8
 
 #: What stands before the hash in a signature: its algorithm, in ASN.1.
@@ -38,9 +48,13 @@ def _padded(algorithm: str, data: bytes) -> int:
     return int.from_bytes(b"\0\1" + b"\xff" * (_SIZE - len(told) - 3) + b"\0" + told, "big")
 
 
+@lru_cache(maxsize=65_536)
 def sign(algorithm: str, data: bytes) -> bytes:
     """The signature of ``data``."""
-    return pow(_padded(algorithm, data), _PRIVATE_EXPONENT, _MODULUS).to_bytes(_SIZE, "big")
+    told = _padded(algorithm, data)
+    one, other = pow(told, _EXPONENTS[0], _PRIME), pow(told, _EXPONENTS[1], _OTHER_PRIME)
+    number = other + (one - other) * _COEFFICIENT % _PRIME * _OTHER_PRIME
+    return number.to_bytes(_SIZE, "big")
 
 
 def verify(algorithm: str, data: bytes, signature: bytes) -> bool:
