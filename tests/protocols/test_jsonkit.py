@@ -23,7 +23,7 @@ def test_texts_and_numbers_are_kept_in_their_order() -> None:
 
 
 def test_what_is_no_text_is_left_out() -> None:
-    values = {
+    values: dict[str, object] = {
         "a": None,
         "b": "",
         "c": True,
