@@ -30,8 +30,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
-# Where the package is not installed: the source beside the tests.
-sys.path.append(str(Path(__file__).resolve().parents[2] / "src"))
+# Where the package is not installed: the source beside the tests, and the tests (the trials' keys).
+sys.path += [str(Path(__file__).resolve().parents[2] / "src"), str(Path(__file__).resolve().parents[2])]
 
 from kvit.domain import messages
 from kvit.domain.messages import HttpRequest, HttpResponse
