@@ -8,7 +8,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Mapping
 
-from kvit.protocols import cyberplat, kaspi, mpesa, payme, qiwi, sberbank, uzum
+from kvit.protocols import cyberplat, kaspi, kassa24, mpesa, payme, qiwi, sberbank, uzum
 from kvit.protocols.base import Protocol
 
 #: Every protocol that an agreement may name, by that name.
@@ -18,6 +18,7 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
         for protocol in (
             cyberplat.PROTOCOL,
             kaspi.PROTOCOL,
+            kassa24.PROTOCOL,
             mpesa.PROTOCOL,
             payme.PROTOCOL,
             qiwi.PROTOCOL,
