@@ -77,7 +77,8 @@ DIALECT: Mapping[str, Switch] = {
     "verify": Switch("off", _ON_OFF, about="the command verify: the payments of a day (Pegas)"),
     **kit.ACCOUNT_SWITCHES,
     "txn_date": Switch("required", ("required", "optional"), about="may a payment come without its date"),
-    "txn_date_format": Switch(times.COMPACT, tuple(times.LAYOUTS), about="how the network writes its dates"),
+    "txn_date_format": Switch(
+        times.COMPACT, (times.COMPACT, times.ISO, times.DOTTED), about="how the network writes its dates"),
     "sum_digits": Switch("optional", ("optional", "exact"), about="`152.5` and `152` beside `152.50`"),
     "conflict_code": Switch(CODES["conflict"][0], ("300", "10", "215", "275"), about="known id, other data"),
     "closed_code": Switch(CODES["account-closed"][0], ("79", "7"), about="the account takes no payments"),

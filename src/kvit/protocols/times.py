@@ -11,9 +11,15 @@ from typing import Optional
 COMPACT = "YYYYMMDDHHMMSS"
 ISO = "YYYY-MM-DDTHH:MM:SS"
 DOTTED = "DD.MM.YYYY HH:MM:SS"
+SPACED = "YYYY-MM-DD HH:MM:SS"
 
 # Where year, month, day, hour, minute and second begin in a text of each layout.
-LAYOUTS = {COMPACT: (0, 4, 6, 8, 10, 12), ISO: (0, 5, 8, 11, 14, 17), DOTTED: (6, 3, 0, 11, 14, 17)}
+LAYOUTS = {
+    COMPACT: (0, 4, 6, 8, 10, 12),
+    ISO: (0, 5, 8, 11, 14, 17),
+    DOTTED: (6, 3, 0, 11, 14, 17),
+    SPACED: (0, 5, 8, 11, 14, 17),
+}
 
 
 def parse_moment(text: str, layout: str) -> Optional[str]:
@@ -42,7 +48,7 @@ def format_moment(iso: str, layout: str) -> str:
         return year + month + day + hour + minute + second
     if layout == DOTTED:
         return f"{day}.{month}.{year} {hour}:{minute}:{second}"
-    return iso[:19]
+    return iso[:10] + " " + iso[11:19] if layout == SPACED else iso[:19]
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
