@@ -152,7 +152,9 @@ def read(command: Command, response: HttpResponse, terms: Terms) -> Heard:
 
 _TXN = re.compile("[!-~]{24}")
 _INT_MAX = 2**31 - 1
-_FISCAL = ("receipt_id", "status_code", "message", "terminal_id", "fiscal_sign", "qr_code_url", "date")
+_FISCAL = frozenset(
+    {"receipt_id", "status_code", "message", "terminal_id", "fiscal_sign", "qr_code_url", "date"}
+)
 _FISCAL_KINDS = {"PERFORM": "fiscal-perform", "CANCEL": "fiscal-cancel"}
 
 
@@ -191,9 +193,7 @@ def _note(params: jsonkit.Fields, _terms: Terms) -> Command:
     txn, kind = _txn(params), _FISCAL_KINDS.get(params.text("type"), "")
     if not kind:
         params.wrong("type", "unknown")
-    facts = params.inside("fiscal_data")
-    texts = [(name, facts.word(name, required=False)) for name in facts.values if name in _FISCAL]
-    return Note(txn, kind, tuple(pair for pair in texts if pair[1]))
+    return Note(txn, kind, params.inside("fiscal_data").kept(_FISCAL))
 
 
 _METHODS: Mapping[str, Tuple[str, Callable[[jsonkit.Fields, Terms], Command]]] = {
