@@ -8,7 +8,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Mapping
 
-from kvit.protocols import cyberplat, kaspi, kassa24, mpesa, payme, qiwi, sberbank, uzum
+from kvit.protocols import cyberplat, kaspi, kassa24, mpesa, payme, qiwi, sberbank, sberbank2, uzum
 from kvit.protocols.base import Protocol
 
 #: Every protocol that an agreement may name, by that name.
@@ -23,6 +23,7 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
             payme.PROTOCOL,
             qiwi.PROTOCOL,
             sberbank.PROTOCOL,
+            sberbank2.PROTOCOL,
             uzum.PROTOCOL,
         )
     }
