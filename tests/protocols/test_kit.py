@@ -169,3 +169,32 @@ def test_normalised_numbers() -> None:
     assert kit.normalise_number("0A42", "strip-zeros") == "0A42"
     assert kit.normalise_number("42", "pad-5") == "00042"
     assert kit.normalise_number("٤٢", "pad-5") == "٤٢"
+
+
+@pytest.mark.parametrize(
+    ("text", "iso"),
+    [
+        ("2025-03-14T09:15:30+03:00", "2025-03-14T09:15:30+03:00"),
+        ("2025-03-14T09:15:30Z", "2025-03-14T09:15:30+00:00"),
+        ("2025-03-14T09:15:30.250-05:30", "2025-03-14T09:15:30.250-05:30"),
+        ("2025-03-14T09:15:30.250001Z", "2025-03-14T09:15:30.250001+00:00"),
+        ("1970-01-01T00:00:00Z", "1970-01-01T00:00:00+00:00"),
+    ],
+)
+def test_an_instant_keeps_its_offset(text: str, iso: str) -> None:
+    assert times.parse_instant(text) == iso
+    assert times.ms_of_iso(iso) >= 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "2025-03-14", "2025-03-14T09:15:30", "2025-03-14 09:15:30Z", "2025-03-14T09:15Z",
+        "20250314T091530Z", "2025-02-29T09:15:30Z", "2025-03-14T24:00:00Z", "2025-03-14T09:15:60Z",
+        "2025-03-14T09:15:30z", "2025-03-14T09:15:30+24:00", "2025-03-14T09:15:30+10:99",
+        "2025-03-14T09:15:30+0300", "2025-03-14T09:15:30.5Z", "٢٠٢٥-03-14T09:15:30Z", "2025-03-14T09:15:30Z\n",
+        "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "1970-01-01T00:00:00+14:00",
+    ],
+)  # fmt: skip
+def test_what_is_no_instant(text: str) -> None:
+    assert times.parse_instant(text) is None

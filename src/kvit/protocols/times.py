@@ -5,6 +5,7 @@ Standard library only, Python 3.9 syntax: protocols also run on cheap hosting.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta, timezone
 from typing import Optional
 
@@ -49,6 +50,23 @@ def format_moment(iso: str, layout: str) -> str:
     if layout == DOTTED:
         return f"{day}.{month}.{year} {hour}:{minute}:{second}"
     return iso[:10] + " " + iso[11:19] if layout == SPACED else iso[:19]
+
+
+_INSTANT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}(:[0-9]{2}){2}(\.[0-9]{3}([0-9]{3})?)?(Z|[+-][0-9]{2}:[0-5][0-9])"
+)
+
+
+def parse_instant(text: str) -> Optional[str]:
+    """``2025-03-14T09:15:30+03:00``, maybe with three or six digits behind the seconds -> the same text.
+
+    ``Z`` becomes ``+00:00``, which older Pythons read too. ``None`` for all else, for a day that the calendar
+    lacks, and outside of years 1970 to 2199: such a clock is wrong.
+    """
+    if _INSTANT.fullmatch(text) is None or text[11:13] == "24" or not "1970" <= text[:4] <= "2199":
+        return None
+    iso = text.replace("Z", "+00:00")
+    return iso if ms_of_iso(iso) >= 0 else None
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
