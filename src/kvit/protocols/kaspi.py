@@ -89,7 +89,7 @@ def encode(request: HttpRequest, result: Result, terms: Terms) -> HttpResponse:
     result = answers.fitting(_KINDS.get(name, ""), result)
     if name == "pay" and isinstance(result, Voided) and result.posted is not None:
         result = result.posted  # a repetition hears the first answer, whatever became of the payment since
-    outcome = _outcome(name, result)
+    outcome = _outcome(name, result, terms)
     code, comment = CODES[outcome]
     if isinstance(result, Malformed) and outcome == "malformed":
         comment = f"{comment}: {result.parameter}, {result.reason}"
@@ -215,10 +215,11 @@ _READERS: Mapping[str, Callable[[kit.Form, Terms], Command]] = {
 _KINDS = {"check": "Lookup", "pay": "Post", "cancel": "Void"}
 
 
-def _outcome(name: str, result: Result) -> str:
+def _outcome(name: str, result: Result, terms: Terms) -> str:
     """The key of ``CODES`` for ``result``."""
     if isinstance(result, Malformed):
-        return "wrong-account" if result.parameter == "account" else "malformed"
+        of_the_number = result.parameter in ("account", *terms.payer_fields)
+        return "wrong-account" if of_the_number else "malformed"
     if isinstance(result, Voided):
         return "cancelled" if name == "cancel" else "voided"
     return answers.bad_news(result) or ("found" if isinstance(result, Found) else "paid")

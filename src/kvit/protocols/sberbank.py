@@ -109,7 +109,7 @@ def encode(request: HttpRequest, result: Result, terms: Terms) -> HttpResponse:
     result = answers.fitting(_kind(asked), result)
     if isinstance(result, Voided) and result.posted is not None:  # whatever became of the payment since
         result = replace(result.posted, repeat=True)
-    outcome = _outcome(result)
+    outcome = _outcome(result, terms)
     main_code, message = CODES[outcome]
     code = EDITIONS[_switch(terms, "codes")].get(outcome, main_code)
     if isinstance(result, Malformed):
@@ -247,10 +247,11 @@ _WRONG = {
 _WRONG_PARAMETER = 400
 
 
-def _outcome(result: Result) -> str:
+def _outcome(result: Result, terms: Terms) -> str:
     """The key of ``CODES`` for ``result``."""
     if isinstance(result, Malformed):
-        return _WRONG.get(result.parameter, "malformed")
+        of_the_number = result.parameter in terms.payer_fields
+        return "wrong-account" if of_the_number else _WRONG.get(result.parameter, "malformed")
     if isinstance(result, Posted):
         return "paid-before" if result.repeat else "paid"
     return answers.bad_news(result) or ("found" if isinstance(result, Found) else "voided")

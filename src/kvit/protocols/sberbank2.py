@@ -91,7 +91,7 @@ def encode(request: HttpRequest, result: Result, terms: Terms) -> HttpResponse:
     result = answers.fitting(_KINDS.get(name, ""), result)
     if isinstance(result, Voided) and result.posted is not None:  # whatever became of the payment since
         result = replace(result.posted, repeat=True)
-    code, comment = CODES[_outcome(result)]
+    code, comment = CODES[_outcome(result, terms)]
     if code == "300" and edition == _SIGNED:
         code = "707"
     if isinstance(result, Malformed):
@@ -222,10 +222,11 @@ _WRONG = {
 }  # fmt: skip
 
 
-def _outcome(result: Result) -> str:
+def _outcome(result: Result, terms: Terms) -> str:
     """The key of ``CODES`` for ``result``."""
     if isinstance(result, Malformed):
-        return _WRONG.get(result.parameter, "malformed")
+        of_the_number = result.parameter in terms.payer_fields
+        return "wrong-account" if of_the_number else _WRONG.get(result.parameter, "malformed")
     if isinstance(result, Denied):
         return "wrong-hash"
     if isinstance(result, Posted):
