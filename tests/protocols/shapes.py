@@ -9,7 +9,8 @@ attributes can carry. An attribute that is not named keeps its default. A shape 
   ``@instant:ms`` counts them from 1970; ``@same:since`` repeats another attribute;
 * ``@parts:3``: a number of three parts, for profiles with ``payer_fields``; ``true``, a number: that;
 * with ``?`` at the end: may be empty; anything else is a regular expression;
-* a list: names of extra fields, each at most once, in any order.
+* a list: names of extra fields, each at most once, in any order; an object: those that are always there, with
+  the shape of each.
 """
 
 from __future__ import annotations
@@ -85,6 +86,8 @@ def _filled(draw: st.DrawFn, kind: str, shapes: Mapping[str, Any]) -> messages.C
         elif isinstance(shape, list):
             names = draw(st.lists(st.sampled_from(shape), unique=True))
             values[name] = tuple((field, draw(_field(field))) for field in names)
+        elif isinstance(shape, dict):
+            values[name] = tuple((field, draw(_values(inner))) for field, inner in shape.items())
         elif shape.startswith("@same:"):
             values[name] = values[shape.removeprefix("@same:")]
         elif shape == "@moment":
