@@ -8,7 +8,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Mapping
 
-from kvit.protocols import cyberplat, kaspi, kassa24, mpesa, payme, qiwi, sberbank, sberbank2, uzum
+from kvit.protocols import click, cyberplat, kaspi, kassa24, mpesa, payme, qiwi, sberbank, sberbank2, uzum
 from kvit.protocols.base import Protocol
 
 #: Every protocol that an agreement may name, by that name.
@@ -16,6 +16,7 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
     {
         protocol.name: protocol
         for protocol in (
+            click.PROTOCOL,
             cyberplat.PROTOCOL,
             kaspi.PROTOCOL,
             kassa24.PROTOCOL,
