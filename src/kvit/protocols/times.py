@@ -69,6 +69,23 @@ def parse_instant(text: str) -> Optional[str]:
     return iso if ms_of_iso(iso) >= 0 else None
 
 
+_WITH_OFFSET = re.compile("([0-9-]{10}T[0-9:]{8})(?:[.][0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})")
+
+
+def parse_with_offset(text: str, hours: int) -> Optional[str]:
+    """``("2025-03-14T04:15:30.5Z", 5)`` -> ``"2025-03-14T09:15:30"``: ISO 8601 with an offset, in the zone
+    that is always ``hours`` ahead of UTC. A fraction is left out; ``None`` for anything else."""
+    match = _WITH_OFFSET.fullmatch(text)
+    iso = parse_moment(match[1], ISO) if match else None
+    if match is None or iso is None:
+        return None
+    try:
+        instant = datetime.fromisoformat(iso + ("+00:00" if match[2] == "Z" else match[2]))
+        return instant.astimezone(timezone(timedelta(hours=hours))).isoformat()[:19]
+    except (ValueError, OverflowError):
+        return None
+
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MS_MAX = 253_402_300_799_999  # the end of the year 9999
 
