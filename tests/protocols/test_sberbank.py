@@ -82,8 +82,8 @@ def test_what_kaspi_does_after_each_code(code: str, step: str) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b'{"result":true}', b'{"result":0.0}', b'{"result":null}', b'{"result":0,"result":0}', b"[0]", b"0", b"{}",
-     b'{"result":0,"txn_id":"5100000000000002"}'],
+    [b'{"result":true}', b'{"result":0.0}', b'{"result":null}', b'{"result":0,"result":0}', b"[0]", b"0",
+     b"{}", b'{"result":0,"txn_id":"5100000000000002"}'],
 )  # fmt: skip
 def test_what_is_no_answer_to_kaspi_is_asked_again(body: bytes) -> None:
     assert kaspi.read(PAY, HttpResponse(200, (), body), Terms()).step == "again"
