@@ -104,7 +104,8 @@ class Heard:
     """What the agent's side makes of an answer: the next step, and what it could read.
 
     ``amount_minor`` is -1 where the answer names no sum. ``shown`` is what a terminal would show:
-    pairs of a name and a text.
+    pairs of a name and a text. ``state`` is what a good answer to a ``Status`` says of the payment:
+    ``held``, ``posted`` or ``voided``; empty where the answer does not tell them apart.
     """
 
     step: str
@@ -113,6 +114,7 @@ class Heard:
     receipt: str = ""
     amount_minor: int = -1
     shown: Tuple[Tuple[str, str], ...] = ()
+    state: str = ""
 
 
 @dataclass(frozen=True)
@@ -135,12 +137,22 @@ class Habits:
 
     They wait ``timeout_s`` for an answer, rest ``pauses_s`` between attempts, and open ``connections`` at
     once. ``face``: their payers stand at a ``terminal`` or hold an ``app``.
+
+    ``clock``: times in their messages are ``local`` to the agreement's zone, or ``utc`` (counted from 1970).
+    ``statement``: they ask for the payments of ``days``, or between two ``times`` of that clock. ``service``
+    is what they name as the service where an agreement lists none, ``reason`` what they say when they take
+    a payment back. ``taken``: what they tell of is already taken, so that a payment cannot be refused.
     """
 
     timeout_s: float = 30.0
     pauses_s: Tuple[float, ...] = (1.0, 2.0, 5.0, 10.0, 30.0)
     connections: int = 4
     face: str = "terminal"
+    clock: str = "local"
+    statement: str = "days"
+    service: str = ""
+    reason: str = "1"
+    taken: bool = False
 
 
 @dataclass(frozen=True)

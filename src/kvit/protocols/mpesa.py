@@ -216,5 +216,5 @@ FACTS = Facts(
 PROTOCOL = Protocol(
     name="mpesa", title="M-Pesa C2B", decode=decode, encode=encode, ask=ask, read=read, dialect=DIALECT,
     commands=frozenset(_KINDS.values()), facts=FACTS, locks=(), txn_of=_txn_of,
-    habits=Habits(timeout_s=8.0, face="app"),
+    habits=Habits(timeout_s=8.0, face="app", service="600000", taken=True),
 )  # fmt: skip

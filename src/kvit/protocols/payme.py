@@ -145,7 +145,8 @@ def read(command: Command, response: HttpResponse, terms: Terms) -> Heard:
     owed = parse_amount(dict(shown).get("debt", ""), terms.exponent) if isinstance(command, Lookup) else None
     receipt = told.get("transaction")
     receipt = receipt if isinstance(receipt, str) else ""
-    return Heard("done", "0", "", receipt, -1 if owed is None else owed, shown)
+    state = _STATES.get(told.get("state"), "") if isinstance(command, Status) else ""
+    return Heard("done", "0", "", receipt, -1 if owed is None else owed, shown, state)
 
 
 # --- reading requests ----------------------------------------------------------------------------
@@ -217,6 +218,7 @@ _TRANSACTIONS: Mapping[str, Tuple[Tuple[int, ...], Tuple[str, ...]]] = {
     "Void": ((-1, -2), ("transaction", "cancel_time", "state")),
     "Status": ((1, 2, -1, -2), (*_TIMES, "transaction", "state", "reason")),
 }
+_STATES: Mapping[Any, str] = {1: "held", 2: "posted", -1: "voided", -2: "voided"}
 _REASON = re.compile("-?[1-9][0-9]{0,9}|0")
 _REASON_TIMEOUT, _REASON_UNKNOWN = 4, 10
 _OF_ENVELOPE = {-32300: "not-post", -32700: "not-json", -32600: "malformed", -32601: "no-such-method"}
@@ -360,5 +362,6 @@ FACTS = Facts(
 PROTOCOL = Protocol(
     name="payme", title="Payme", decode=decode, encode=encode, ask=ask, read=read, dialect=DIALECT,
     commands=frozenset({"Lookup", "Hold", "Post", "Void", "Status", "ListPosted", "Note"}), facts=FACTS,
-    txn_of=lambda number: format(number, "024x"), habits=Habits(face="app"),
+    txn_of=lambda number: format(number, "024x"),
+    habits=Habits(face="app", clock="utc", statement="times", reason="5"),
 )  # fmt: skip

@@ -359,11 +359,11 @@ def _ask_pairs(command: Command, terms: Terms) -> List[Tuple[str, str]]:
         ]  # fmt: skip
     elif isinstance(command, Void):
         amount = "" if command.amount_minor is None else format_amount(command.amount_minor, exponent)
-        known_by = [("prv_txn", str(command.receipt))] if command.receipt else [
+        by = [("prv_txn", str(command.receipt))] if command.receipt and _switch(terms, "cancel") != "b" else [
             ("txn_id", command.void_txn), ("cancel_txn_id", command.txn),
             *kit.split_number(command.number, "account", terms), ("sum", amount),
         ]  # fmt: skip
-        pairs = [("command", "cancel"), *known_by]
+        pairs = [("command", "cancel"), *by]
     elif isinstance(command, Status):
         pairs = [("command", "status"), ("txn_id", command.txn)]
     else:

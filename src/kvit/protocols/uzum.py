@@ -149,6 +149,7 @@ def read(command: Command, response: HttpResponse, terms: Terms) -> Heard:
     return Heard(
         step, word, receipt=dict(shown).get("receipt", ""),
         amount_minor=amount_minor if isinstance(amount_minor, int) else -1, shown=shown,
+        state=_HEARD_STATES.get(word, "") if kind == "Status" else "",
     )  # fmt: skip
 
 
@@ -331,6 +332,7 @@ _GOOD: Mapping[str, Tuple[str, ...]] = {
     "Status": ("CREATED", "CONFIRMED"),
 }  # fmt: skip
 _STATES = {Held: "CREATED", Posted: "CONFIRMED", Voided: "REVERSED"}
+_HEARD_STATES = {"CREATED": "held", "CONFIRMED": "posted", "REVERSED": "voided"}
 _ALREADY = {"Post": CODES["repeated confirm"], "Void": CODES["repeated reverse"]}
 
 
@@ -363,5 +365,6 @@ FACTS = Facts(
 
 PROTOCOL = Protocol(
     name="uzum", title="Uzum Bank", decode=decode, encode=encode, ask=ask, read=read, dialect=DIALECT,
-    commands=frozenset(_OPERATIONS), facts=FACTS, txn_of=_txn_of, habits=Habits(face="app"),
+    commands=frozenset(_OPERATIONS), facts=FACTS, txn_of=_txn_of,
+    habits=Habits(face="app", clock="utc"),
 )  # fmt: skip
