@@ -24,6 +24,14 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
+#: With every answer of the simulator's pages.
+HEADERS = [
+    ResponseHeader(name="Content-Security-Policy", value=CONTENT_SECURITY_POLICY),
+    ResponseHeader(name="X-Content-Type-Options", value="nosniff"),
+    ResponseHeader(name="Referrer-Policy", value="no-referrer"),
+    ResponseHeader(name="Cache-Control", value="no-cache"),
+]
+
 _MEDIA_TYPES = {
     "css": "text/css; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
@@ -43,12 +51,7 @@ def kiosk_router(settings: KioskSettings) -> Router:
         path="/kiosk",
         route_handlers=[page, static_file, check, pay, mischief],
         dependencies={"room": Provide(lambda: room, sync_to_thread=False)},
-        response_headers=[
-            ResponseHeader(name="Content-Security-Policy", value=CONTENT_SECURITY_POLICY),
-            ResponseHeader(name="X-Content-Type-Options", value="nosniff"),
-            ResponseHeader(name="Referrer-Policy", value="no-referrer"),
-            ResponseHeader(name="Cache-Control", value="no-cache"),
-        ],
+        response_headers=HEADERS,
         include_in_schema=False,
     )
 
@@ -63,10 +66,11 @@ def only_json(request: Request[Any, Any, Any]) -> Response[views.Complaint] | No
 @get("/", media_type=MediaType.HTML)
 async def page(room: NamedDependency[Room]) -> str:
     """The kiosk."""
-    agreements = room.settings.agreements
+    # A kiosk that has no network of its own can still play the others.
+    agreements = room.of_face("terminal") or room.settings.agreements
     language = agreements[0].language if agreements else "ru"
-    settings = {"language": language, "agreements": [_for_the_page(one) for one in agreements]}
-    return _templates.get_template("kiosk.html").render(
+    settings = {"language": language, "agreements": [for_the_page(one) for one in agreements]}
+    return templates.get_template("kiosk.html").render(
         settings_json=msgspec.json.encode(settings).decode("utf-8"),
         agreements=agreements,
         numbers=room.numbers(),
@@ -90,7 +94,7 @@ async def check(
     data: JSONBody[views.CheckOrder], room: NamedDependency[Room]
 ) -> Response[views.CheckReply | views.Complaint]:
     """Ask about a client."""
-    return _answer(await room.check(data))
+    return answer(await room.check(data))
 
 
 @post("/api/pay", before_request=only_json, status_code=200)
@@ -98,7 +102,7 @@ async def pay(
     data: JSONBody[views.PayOrder], room: NamedDependency[Room]
 ) -> Response[views.PayReply | views.Complaint]:
     """Make one attempt to pay."""
-    return _answer(await room.pay(data))
+    return answer(await room.pay(data))
 
 
 @post("/api/mischief", before_request=only_json, status_code=200)
@@ -106,14 +110,16 @@ async def mischief(
     data: JSONBody[views.MischiefOrder], room: NamedDependency[Room]
 ) -> Response[views.MischiefReply | views.Complaint]:
     """Misbehave."""
-    return _answer(await room.misbehave(data))
+    return answer(await room.misbehave(data))
 
 
-def _answer(reply: Reply | views.Complaint) -> Response[Reply | views.Complaint]:
+def answer(reply: Reply | views.Complaint) -> Response[Reply | views.Complaint]:
+    """The reply, or what is wrong with the order."""
     return Response(reply, status_code=400 if isinstance(reply, views.Complaint) else 200)
 
 
-def _for_the_page(agreement: KioskAgreement) -> dict[str, Any]:
+def for_the_page(agreement: KioskAgreement) -> dict[str, Any]:
+    """What a page's scripts know of an agreement: nothing that is secret."""
     terms = agreement.terms
     return {
         "id": terms.agreement_id,
@@ -136,6 +142,6 @@ def _read_static() -> dict[str, bytes]:
 
 
 _static = _read_static()
-_templates = jinja2.Environment(
+templates = jinja2.Environment(
     loader=jinja2.PackageLoader("kvit.simulator"), autoescape=True, undefined=jinja2.StrictUndefined
 )

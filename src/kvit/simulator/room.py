@@ -74,6 +74,11 @@ class Room:
         self.settings = settings
         self._agreements = {one.terms.agreement_id: one for one in settings.agreements}
 
+    def of_face(self, face: str) -> list[KioskAgreement]:
+        """The networks whose payers stand at a ``terminal``, or hold an ``app``."""
+        agreements = self.settings.agreements
+        return [one for one in agreements if PROTOCOLS[one.protocol_name].habits.face == face]
+
     def numbers(self) -> NumbersWorthTrying:
         """The numbers worth trying, as they are now."""
         numbers = self.settings.numbers_worth_trying
