@@ -34,3 +34,14 @@ def test_what_is_no_text_is_left_out() -> None:
         "h": "x" * 1000,
     }
     assert kept(json.dumps(values).encode()) == (("h", "x" * 1000),)
+
+
+def test_paths_become_objects() -> None:
+    pairs = [("account.street", "1"), ("account.house", "2"), ("a.b.c", "3"), ("plain", "4")]
+    assert jsonkit.nested([*pairs]) == {
+        "account": {"street": "1", "house": "2"},
+        "a": {"b": {"c": "3"}},
+        "plain": "4",
+    }
+    assert jsonkit.nested([("a", "1"), ("a.b", "2")]) == {"a": {"b": "2"}}
+    assert jsonkit.nested([("a.b", "2"), ("a", "1")]) == {"a": "1"}

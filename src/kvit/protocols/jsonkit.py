@@ -214,13 +214,14 @@ class Fields:
 
 
 def nested(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
-    """The agent's side: ``[("account.contract", "7")]`` -> ``{"account": {"contract": "7"}}``."""
+    """``[("account.contract", "7")]`` -> ``{"account": {"contract": "7"}}``; of two at one place the last."""
     values: Dict[str, Any] = {}
     for path, value in pairs:
         *outer, last = path.split(".")
         place = values
         for name in outer:
-            place = place.setdefault(name, {})
+            inner = place.get(name)
+            place[name] = place = inner if isinstance(inner, dict) else {}
         place[last] = value
     return values
 
