@@ -31,6 +31,7 @@ CODES: Mapping[str, Tuple[int, str]] = {
     "denied": (-1, "SIGN CHECK FAILED"),
     "too-small": (-2, "Wrong amount"),
     "too-large": (-2, "Wrong amount"),
+    "not-as-prepared": (-2, "The sum or the number is not that of the prepare"),
     "no-such-action": (-3, "Action not found"),
     "paid": (-4, "Already paid"),
     "already-paid": (-4, "Already paid"),
@@ -256,8 +257,7 @@ def _outcome(kind: str, result: Result) -> str:
         if result.parameter == "action":
             return "no-such-action"
         return "no-such-account" if result.reason == "not the agreed form" else outcome
-    # A complete says which transaction it means by the id, the number and the sum: there is none like that.
-    return "no-such-txn" if outcome == "conflict" and kind in ("Post", "Void") else outcome
+    return "not-as-prepared" if outcome == "conflict" and kind in ("Post", "Void") else outcome
 
 
 def _echo(values: Mapping[str, str]) -> Dict[str, Any]:
@@ -326,7 +326,7 @@ FACTS = Facts(
         "how long a prepare may wait for its complete: switch `hold_s`, a day",
         "the zone of `sign_time`: the agreement's",
         "`getinfo`, from one program, unsigned: switch `getinfo`, off",
-        "the known id with other data: -8 to a prepare, -6 to a complete",
+        "the known id with other data: -8 to a prepare, -2 to a complete (of Click's sample: another sum)",
     ),
 )  # fmt: skip
 
