@@ -11,13 +11,14 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
-from kvit.domain.journal import adjustment_digest, charges_digest, payment_digest
+from kvit.domain.journal import adjustment_digest, charges_digest, hold_digest, payment_digest
 from kvit.domain.model import (
     AccountRow,
     AdjustmentRow,
     AllocationRow,
     ChargeRow,
     EntryRow,
+    HoldRow,
     JournalRow,
     OutboxRow,
     PaymentRow,
@@ -35,6 +36,7 @@ class Books(NamedTuple):
     accounts: dict[int, AccountRow]
     charges: dict[int, ChargeRow]
     adjustments: dict[int, AdjustmentRow]
+    holds: dict[int, HoldRow]
     payments: dict[int, PaymentRow]
     voids: dict[int, VoidRow]
     allocations: list[AllocationRow]
@@ -59,6 +61,7 @@ def findings(books: Books) -> Iterator[str]:
     yield from _check_entries(books)
     yield from _check_charges(books)
     yield from _check_payments(books)
+    yield from _check_holds(books)
     yield from _check_voids(books)
     yield from _check_adjustments(books)
     yield from _check_allocations(books)
@@ -93,6 +96,7 @@ _KEY_PLACES = {
         ("accounts", "account_id"),
         ("charges", "charge_id"),
         ("adjustments", "adjustment_id"),
+        ("holds", "receipt"),
         ("payments", "receipt"),
         ("voids", "receipt"),
         ("transactions", "transaction_id"),
@@ -102,8 +106,8 @@ _KEY_PLACES = {
 
 
 def _client_side(books: Books, transaction_id: int, account_id: int) -> int:
-    """What a transaction puts on the account of its client."""
-    name = "client:" + books.accounts[account_id].number
+    """What a transaction puts on the account of its client, or into suspense where it has none."""
+    name = "client:" + books.accounts[account_id].number if account_id else "suspense"
     return sum(row.amount_minor for row in books.entries[transaction_id] if row.ledger_account == name)
 
 
@@ -157,7 +161,7 @@ def _check_payments(books: Books) -> Iterator[str]:
         if recorded[receipt] != 1:
             yield f"payment {receipt} has {recorded[receipt]} journal records"
         record = books.journal.get(receipt)
-        number = books.accounts[payment.account_id].number
+        number = books.accounts[payment.account_id].number if payment.account_id else ""
         if record is None or record.digest != payment_digest(payment, number):
             yield f"payment {receipt} is not what its journal record sealed"
         booked_minor = _client_side(books, receipt, payment.account_id)
@@ -174,6 +178,33 @@ def _check_payments(books: Books) -> Iterator[str]:
         yield f"payment {receipt} was told, and is not in the books"
     for receipt in recorded.keys() - books.payments.keys():
         yield f"payment {receipt} is in the journal, and not in the books"
+
+
+def _check_holds(books: Books) -> Iterator[str]:
+    """A hold books nothing; once posted it is the payment of the same id, receipt and sum, and only then."""
+    standing: set[str] = set()
+    for receipt, hold in books.holds.items():
+        payment = books.payments.get(receipt)
+        if (payment is not None) != (hold.state == "posted"):
+            yield f"hold {receipt} is {hold.state}, and its payment says otherwise"
+        if payment is not None and (payment.txn, payment.amount_minor) != (hold.txn, hold.amount_minor):
+            yield f"hold {receipt} was posted as another payment"
+        record = books.journal.get(hold.act_id)
+        number = books.accounts[hold.account_id].number
+        if record is None or (record.verb, record.digest) != ("payment.held", hold_digest(hold, number)):
+            yield f"hold {receipt} is not what its journal record sealed"
+        if (hold.state == "held") != (hold.end_act_id is None):
+            yield f"hold {receipt} is {hold.state}, ended by {hold.end_act_id}"
+        if hold.end_act_id is not None and hold.end_act_id not in books.journal:
+            yield f"hold {receipt} was ended by act {hold.end_act_id}, which no journal record names"
+        if hold.state == "held" and hold.typed and hold.expires_at_us is None:
+            if hold.typed in standing:
+                yield f"two holds stand for invoice {hold.typed}"
+            standing.add(hold.typed)
+    txns = {(payment.agreement_id, payment.txn): receipt for receipt, payment in books.payments.items()}
+    for receipt, hold in books.holds.items():
+        if txns.get((hold.agreement_id, hold.txn), receipt) != receipt:
+            yield f"hold {receipt} and a payment of another receipt have one id"
 
 
 def _used(books: Books) -> Counter[int]:

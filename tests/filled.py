@@ -7,23 +7,29 @@ give the same books, save for how an import is cut into slices.
 from __future__ import annotations
 
 import random
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+from sqlalchemy import Connection, MetaData, insert, select, text
+
 from kvit.domain import days
-from kvit.domain.messages import Post, Posted
+from kvit.domain.messages import Hold, Note, Post, Posted, Void
 from kvit.domain.model import Agreement, Biller, Fee
-from kvit.services.corrections import void_payment
+from kvit.services.corrections import void_for_agent, void_payment
 from kvit.services.payments import post_batch
 from kvit.services.receivables.office import accounts_job, balances_job, charges_job
 from kvit.services.receivables.run import File, Job, Office, run
+from kvit.services.tellings import keep_note
+from kvit.storage import migrate, schema
+from kvit.storage.audit import next_id
 from kvit.storage.billers import add_biller
 from kvit.storage.corrections import SqlCorrections
-from kvit.storage.engine import Database
+from kvit.storage.engine import Database, open_database
 from kvit.storage.posting_postgres import PostgresPostings
 from kvit.storage.posting_sqlite import SqlitePostings
 from kvit.storage.receivables import SqlReceivables
@@ -45,6 +51,8 @@ class Wish:
     adjustments: int = 4
     credits: int = 4
     voids: int = 3
+    #: Payments that were announced first, invoices, money of nobody, notes: what schema 0004 brought.
+    announced: bool = True
     seed: int = 20261123
 
 
@@ -94,6 +102,63 @@ def postings_of(database: Database) -> Iterator[PostgresPostings | SqlitePosting
         postings.close()
 
 
+def announce(database: Database, biller_id: str, numbers: Sequence[str], now: datetime) -> None:
+    """Holds in every state, a payment whose money is in suspense, and a note."""
+    name = f"wallet-{biller_id}"
+    agreement = replace(agreement_of(biller_id, name), may_hold=True, payer_key="")
+    later = now + timedelta(minutes=1)
+    corrections = SqlCorrections(database)
+    with postings_of(database) as postings:
+
+        def ask(now: datetime, *commands: Post | Hold) -> None:
+            demands = [(agreement, command) for command in commands]
+            postings.run(partial(post_batch, demands=demands, now=now))
+
+        told = {"network_time": "2026-08-03T09:00:00", "fields": (("phone", "1"),)}
+        holds = [
+            Hold(f"{place}", number, 5_000 + place, lifetime_s=30 if place == 2 else 0, **told)  # type: ignore[arg-type]
+            for place, number in enumerate(numbers[:5])
+        ]
+        ask(now, *holds, Post("0", "", 0, held=True))
+        ask(
+            later,
+            Post("1", "", 0, held=True),
+            Post("2", "", 0, held=True),
+            Post("7", "nobody", 700, taken=True),
+        )
+    for command in (Void("1", reason="5"), Void("4", reason="3")):
+        corrections.run(partial(void_for_agent, agreement=agreement, command=command, now=later))
+    note = Note("0", "fiscal-perform", (("receipt_id", "121"),))
+    corrections.run(partial(keep_note, agreement=agreement, command=note, now=later))
+
+
+def fill_yesterdays(database: Database, revision: str, wish: Wish, biller_id: str = "water") -> None:
+    """Fill books of an older schema: what today's services write, in the columns that there were then."""
+    migrate.upgrade(database, revision)
+    with tempfile.TemporaryDirectory() as folder:
+        newest = open_database(f"sqlite:///{folder}/newest.sqlite")
+        migrate.upgrade(newest)
+        fill(newest, replace(wish, announced=False), biller_ids=(biller_id,))
+        old = MetaData()
+        with newest.read() as reading, database.write() as writing:
+            old.reflect(writing)
+            for name, table in old.tables.items():
+                if name in ("alembic_version", "ids"):
+                    continue
+                source = schema.metadata.tables[name]
+                rows = reading.execute(select(*(source.c[column.name] for column in table.c)))
+                if found := [dict(row._mapping) for row in rows]:
+                    writing.execute(insert(table), found)
+            _set_next_id(writing, next_id(reading))
+        newest.close()
+
+
+def _set_next_id(connection: Connection, next_id: int) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT setval('book_ids', :next_id, false)"), {"next_id": next_id})
+    connection.execute(text("UPDATE ids SET next_id = :next_id"), {"next_id": next_id})
+
+
 class _Hurried(SqlReceivables):
     """Nobody else waits for the database."""
 
@@ -130,6 +195,8 @@ class _Filling:
             self._take_in(charges_job(self._store, charges))
             receipts += self._pay(agreements, wish.accounts * wish.payments_each // wish.months, month)
         self._correct(charges, receipts)
+        if wish.announced:
+            announce(self._database, biller_id, self._numbers, self._clock.now())
         filled.billers.append(self._biller)
         filled.agreements.extend(agreements)
         filled.receipts.extend(receipts)

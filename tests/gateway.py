@@ -12,8 +12,10 @@ from sqlalchemy import select
 
 from kvit.domain.messages import (
     Command,
+    Hold,
     ListPosted,
     Lookup,
+    Note,
     Post,
     Posted,
     Result,
@@ -23,9 +25,10 @@ from kvit.domain.messages import (
 )
 from kvit.domain.model import Agreement
 from kvit.lanes.desk import Lookups, Postings
-from kvit.services.corrections import tell_posted, tell_status, void_for_agent
+from kvit.services.corrections import void_for_agent
 from kvit.services.lookups import lookup_batch
 from kvit.services.payments import post_batch
+from kvit.services.tellings import keep_note, tell_posted, tell_status
 from kvit.storage import schema
 from kvit.storage.corrections import SqlCorrections
 from kvit.storage.engine import Database, open_database
@@ -74,18 +77,20 @@ class Gateway:
 
     def ask(self, agreement: Agreement, command: Command) -> Result:
         now = self.clock.now()
-        if isinstance(command, Post):
+        if isinstance(command, Post | Hold):
             return self.post([(agreement, command)])[0]
         if isinstance(command, Lookup):
             return self.lookups.run(lambda book: lookup_batch(book, [(agreement, command)], now))[0]
         if isinstance(command, Void):
             return self.corrections.run(lambda book: void_for_agent(book, agreement, command, now))
         if isinstance(command, Status):
-            return self.corrections.run(lambda book: tell_status(book, agreement, command))
+            return self.corrections.run(lambda book: tell_status(book, agreement, command, now))
+        if isinstance(command, Note):
+            return self.corrections.run(lambda book: keep_note(book, agreement, command, now))
         assert isinstance(command, ListPosted)
         return self.corrections.run(lambda book: tell_posted(book, agreement, command, now))
 
-    def post(self, demands: Sequence[tuple[Agreement, Post]]) -> list[Result]:
+    def post(self, demands: Sequence[tuple[Agreement, Post | Hold]]) -> list[Result]:
         """All of them in one batch."""
         now = self.clock.now()
         return self.postings.run(lambda book: post_batch(book, demands, now))
@@ -134,7 +139,8 @@ def opened(url: str) -> Iterator[Gateway]:
 # --- the same books under other ids ----------------------------------------------------------------
 
 TABLES = (
-    "accounts", "charges", "payments", "voids", "allocations", "transactions", "entries", "outbox", "journal",
+    "accounts", "charges", "holds", "payments", "voids", "allocations", "transactions", "entries", "outbox",
+    "journal",
 )  # fmt: skip
 _IDS = frozenset(
     ("account_id", "charge_id", "act_id", "receipt", "source_id", "transaction_id", "reverses", "outbox_id",

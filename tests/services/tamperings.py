@@ -67,6 +67,34 @@ _REOPEN = (
     "WHERE a.charge_id = charges.charge_id AND source_id = :{0}), 0) WHERE biller_id = 'water'"
 )
 
+
+_CHANGED_HOLD = (
+    "UPDATE holds SET {0} WHERE receipt = "
+    "(SELECT min(receipt) FROM holds WHERE biller_id = 'water' AND state = '{1}')"
+)
+
+
+def changed_hold(state: str, change: str) -> str:
+    """Change one hold that is in ``state``."""
+    return _CHANGED_HOLD.format(change, state)
+
+
+HOLDS = (
+    tampering("hold called posted", "hold", changed_hold("released", "state = 'posted'")),
+    tampering("hold that ended stands again", "journal",
+              changed_hold("expired", "state = 'held', end_act_id = NULL, ended_at_us = NULL")),
+    tampering("sum of a hold", "hold journal",
+              changed_hold("posted", "amount_minor = amount_minor + :gain")),
+    tampering("end of a hold put off", "journal", changed_hold("held", "expires_at_us = 1")),
+    tampering("hold removed", "journal",
+              "DELETE FROM holds WHERE biller_id = 'water' AND state = 'held'"),
+    tampering("money of nobody given to a client", "payment balance",
+              "UPDATE payments SET account_id = :account WHERE account_id = 0 AND biller_id = 'water'"),
+    tampering("note given to a payment that is not there", "note journal",
+              "UPDATE notes SET receipt = 7 WHERE biller_id = 'water'"),
+    tampering("note removed", "journal", "DELETE FROM notes WHERE biller_id = 'water'"),
+)  # fmt: skip
+
 PAYMENTS = (
     tampering("sum of a payment", "payment journal advance",
               "UPDATE payments SET amount_minor = amount_minor + :gain WHERE receipt = :receipt"),
@@ -109,8 +137,8 @@ PAYMENTS = (
     tampering("payment inserted", "payment outbox journal balance",
               "INSERT INTO payments SELECT biller_id, agreement_id, 'forged', receipt + 50000, account_id, "
               "amount_minor, currency, service, state, attempts, amount_minor, payer_fee_minor, "
-              "biller_fee_minor, network_time, network_at_us, received_at_us, accounting_date, fields "
-              "FROM payments WHERE receipt = :receipt"),
+              "biller_fee_minor, network_time, network_at_us, received_at_us, accounting_date, fields, "
+              "typed, service_code FROM payments WHERE receipt = :receipt"),
     tampering("payment removed", "transaction allocation outbox journal balance",
               _LEAVE_OUT.format("payments", "receipt")),
     tampering("payment removed with all that came with it", "journal",
@@ -297,7 +325,7 @@ RECORDS = (
               "UPDATE journal SET position = NULL, chain = NULL WHERE biller_id = 'water'"),
 )  # fmt: skip
 
-TAMPERINGS = (*PAYMENTS, *LEDGER, *RECEIVABLES, *RECORDS)
+TAMPERINGS = (*HOLDS, *PAYMENTS, *LEDGER, *RECEIVABLES, *RECORDS)
 
 
 def take_guards_away(connection: Connection) -> None:

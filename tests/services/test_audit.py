@@ -201,6 +201,7 @@ FREE = {
     "accounts": {"status", "name", "address", "phone", "email", "attributes", "created_at_us"},
     "payments": {"attempts", "network_at_us", "fields"},
     "voids": {"void_txn"},
+    "holds": {"attempts", "network_at_us", "fields", "void_txn"},
     "journal": {"detail"},
 }  # fmt: skip
 

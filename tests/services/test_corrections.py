@@ -22,7 +22,7 @@ from kvit.domain.messages import (
     Voided,
 )
 from kvit.domain.model import VoidRow
-from kvit.services import corrections
+from kvit.services import tellings
 from kvit.services.corrections import void_payment
 from tests.gateway import Gateway
 from tests.seeding import Client, Due, Town, agreement_of, seed
@@ -222,7 +222,7 @@ def test_a_statement_is_whole_or_refused(gateway: Gateway, monkeypatch: pytest.M
         pay(gateway, town, Post(f"t{place}", "a", 1))
     asked = ListPosted("2026-11-23", "2026-11-23")
     for most, expected in ((3, Statement), (2, Refused)):
-        monkeypatch.setattr(corrections, "STATEMENT_ITEMS_MAX", most)
+        monkeypatch.setattr(tellings, "STATEMENT_ITEMS_MAX", most)
         assert isinstance(gateway.ask(agreement_of(town.biller_id), asked), expected)
 
 

@@ -26,7 +26,7 @@ from kvit.domain.messages import (
     Void,
     Voided,
 )
-from kvit.services import corrections
+from kvit.services import tellings
 from kvit.services.corrections import void_payment
 from kvit.services.reallocation import Wish, reallocate
 from tests.gateway import Gateway
@@ -99,8 +99,8 @@ def test_how_many_days_a_list_may_have(gateway: Gateway) -> None:
     agreement = agreement_of(town_of(gateway).biller_id)
     last = datetime(2026, 11, 23).date()  # noqa: DTZ001 - a day
     for more, answer in (
-        (corrections.STATEMENT_DAYS_MAX - 1, Statement()),
-        (corrections.STATEMENT_DAYS_MAX, Refused("service")),
+        (tellings.STATEMENT_DAYS_MAX - 1, Statement()),
+        (tellings.STATEMENT_DAYS_MAX, Refused("too-many")),
     ):
         first = last - timedelta(days=more)
         assert gateway.ask(agreement, ListPosted(first.isoformat(), last.isoformat())) == answer
@@ -108,7 +108,7 @@ def test_how_many_days_a_list_may_have(gateway: Gateway) -> None:
 
 
 def test_how_many_payments_a_list_may_have(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(corrections, "STATEMENT_ITEMS_MAX", 2)
+    monkeypatch.setattr(tellings, "STATEMENT_ITEMS_MAX", 2)
     town = town_of(gateway)
     agreement = agreement_of(town.biller_id)
     day = ListPosted("2026-11-23", "2026-11-23")
@@ -117,7 +117,7 @@ def test_how_many_payments_a_list_may_have(gateway: Gateway, monkeypatch: pytest
     told = gateway.ask(agreement, day)
     assert isinstance(told, Statement)
     pay(gateway, town, Post("t3", "a", 1, network_time="2026-11-23T12:00:00"))
-    assert gateway.ask(agreement, day) == Refused("service")
+    assert gateway.ask(agreement, day) == Refused("too-many")
 
 
 def test_a_void_by_the_network(gateway: Gateway) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,9 +15,9 @@ from psycopg import errors
 
 from kvit.domain.errors import DatabaseUnavailable, OutcomeUnknown
 from kvit.domain.messages import Conflict, Post, Posted, Result, Void, Voided
-from kvit.domain.model import AccountKey, Agreement, PaymentKey
+from kvit.domain.model import Agreement
 from kvit.services.payments import post_batch
-from kvit.services.ports import PostingBook, PostingPlan, Situation
+from kvit.services.ports import PostingBook, PostingPlan, Situation, Wanted
 from kvit.storage.posting_postgres import PostgresPostings
 from tests.gateway import NOON, Gateway, conninfo_of, opened
 from tests.postgres import Cluster
@@ -56,10 +56,8 @@ class Interrupted:
         self._book = book
         self._between = between
 
-    def situation(
-        self, keys: Sequence[PaymentKey], accounts: Sequence[AccountKey], ids_count: int
-    ) -> Situation:
-        return self._book.situation(keys, accounts, ids_count)
+    def situation(self, wanted: Wanted) -> Situation:
+        return self._book.situation(wanted)
 
     def write(self, plan: PostingPlan) -> None:
         self._between()

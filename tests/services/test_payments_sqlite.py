@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from kvit.domain.errors import DatabaseUnavailable
 from kvit.domain.messages import Lookup, Post, Posted, TryLater
 from kvit.domain.model import Agreement
 from kvit.lanes.desk import Demand, ReadDesk, WriteDesk
+from kvit.services.ports import PostingBook, Situation, Wanted
 from kvit.storage import sqlite
 from kvit.storage.posting_sqlite import SqliteLookups, SqlitePostings
 from tests.gateway import Gateway, opened
@@ -31,6 +33,10 @@ def books(sqlite_books_url: str) -> Iterator[Gateway]:
 @pytest.fixture
 def agreement(books: Gateway) -> Agreement:
     return agreement_of(seed(books.database, [Client("a", [Due(1_000)])]).biller_id)
+
+
+def _situation(wanted: Wanted, book: PostingBook) -> Situation:
+    return book.situation(wanted)
 
 
 def test_a_writer_waits_for_another_one(books: Gateway, agreement: Agreement) -> None:
@@ -79,7 +85,7 @@ def test_a_file_that_is_no_database_is_try_later(tmp_path: Path, agreement: Agre
 def test_a_database_that_cannot_be_opened_is_unavailable(tmp_path: Path) -> None:
     postings = SqlitePostings(str(tmp_path / "no such folder" / "books.sqlite"))
     with pytest.raises(DatabaseUnavailable):
-        postings.run(lambda book: book.situation([], [], 1))
+        postings.run(lambda book: book.situation(Wanted([], [], 1)))
 
 
 def test_every_connection_waits_for_the_disk(books: Gateway) -> None:
@@ -97,6 +103,6 @@ def test_ids_are_never_given_twice(books: Gateway) -> None:
     ids = [
         each
         for count in (1, 5, 2)
-        for each in books.postings.run(lambda book, count=count: book.situation([], [], count)).ids  # type: ignore[misc]
+        for each in books.postings.run(partial(_situation, Wanted([], [], count))).ids
     ]
     assert ids == sorted(set(ids))

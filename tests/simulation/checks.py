@@ -60,6 +60,7 @@ def read_books(connection: sqlite.Connection, biller_id: str) -> Books:
         accounts={row.account_id: row for row in rows("accounts")},
         charges={row.charge_id: row for row in rows("charges")},
         adjustments={row.adjustment_id: row for row in rows("adjustments")},
+        holds={row.receipt: row for row in rows("holds")},
         payments={row.receipt: row for row in rows("payments")},
         voids={row.receipt: row for row in rows("voids")},
         allocations=rows("allocations"),

@@ -19,7 +19,10 @@ from tests.plans import plans_of
 SORTED = (
     "SELECT charges.act_id",
     "SELECT DISTINCT allocations.act_id",
-    "SELECT accounts.number, payments.agreement_id",
+    "SELECT accounts.number, payments.account_id",
+    "SELECT accounts.number, holds.act_id",
+    "SELECT accounts.number, holds.end_act_id",
+    "SELECT payments.agreement_id, payments.txn, notes.",
 )
 
 
@@ -61,7 +64,7 @@ STREAMS: dict[str, Callable[[AuditBook], Iterable[tuple[int, ...]]]] = {
     for name in (
         "transactions", "entries", "payments", "charges", "slices", "adjustments", "voids",
         "allocations", "outbox", "journal", "accounts", "open_charges", "changes", "payment_shares",
-        "credit_shares", "links",
+        "credit_shares", "links", "holds_begun", "holds_ended", "notes",
     )
 }  # fmt: skip
 

@@ -17,7 +17,7 @@ from kvit.storage.audit import SqlAuditBook
 from kvit.storage.engine import Database, open_database
 from kvit.storage.sealing import seal_all
 from tests.books_check import check_books
-from tests.filled import Wish, fill
+from tests.filled import Wish, fill, fill_yesterdays
 
 NEWER = "9999"
 #: Oldest first.
@@ -32,8 +32,12 @@ def empty(database_url: str) -> Iterator[Database]:
 
 
 def counts(connection: Connection) -> dict[str, int]:
+    """Rows by table; those of tables that this schema does not have yet are none."""
+    there = inspect(connection).get_table_names()
     return {
         table.name: connection.execute(select(func.count()).select_from(table)).scalar_one()
+        if table.name in there
+        else 0
         for table in schema.metadata.sorted_tables
     }
 
@@ -56,11 +60,9 @@ def test_a_new_database(empty: Database) -> None:
 
 @pytest.mark.parametrize("revision", REVISIONS[:-1])
 def test_an_upgrade_of_filled_books_keeps_everything(empty: Database, revision: str) -> None:
-    """The services of today fill yesterday's schema: they can, as long as a step only adds to it."""
-    migrate.upgrade(empty, revision)
+    fill_yesterdays(empty, revision, Wish(accounts=6))
     with pytest.raises(SchemaMismatch, match=rf"has schema {revision}, this kvit needs {migrate.newest()}"):
         migrate.check(empty)
-    fill(empty, Wish(accounts=6))
     seal_all(empty, 20)
     with empty.read() as connection:
         before = counts(connection)

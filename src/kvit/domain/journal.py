@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
 
-from kvit.domain.model import AdjustmentRow, ChargeRow, JournalRow, PaymentRow
+from kvit.domain.model import AdjustmentRow, ChargeRow, HoldRow, JournalRow, NoteRow, PaymentRow
 
 #: The chain's value before its first record.
 GENESIS = b"\x00" * 32
@@ -26,7 +26,29 @@ def payment_digest(payment: PaymentRow, number: str) -> bytes:
         "payment", payment.agreement_id, payment.txn, payment.receipt, number, payment.amount_minor,
         payment.currency, payment.service, payment.payer_fee_minor, payment.biller_fee_minor,
         payment.network_time, payment.accounting_date, payment.received_at_us,
+        *_also(payment.typed, payment.service_code),
     )  # fmt: skip
+
+
+def hold_digest(hold: HoldRow, number: str) -> bytes:
+    """What must never change about a hold."""
+    return digest_of(
+        "hold", hold.agreement_id, hold.txn, hold.receipt, number, hold.amount_minor, hold.currency,
+        hold.service, hold.network_time, hold.held_at_us, hold.expires_at_us or 0, hold.targets,
+        *_also(hold.typed, hold.service_code),
+    )  # fmt: skip
+
+
+def note_digest(note: NoteRow, agreement_id: str, txn: str) -> bytes:
+    """What must never change about a note on the payment of this id."""
+    return digest_of(
+        "note", agreement_id, txn, note.receipt, note.note_id, note.kind, note.noted_at_us, note.fields
+    )
+
+
+def _also(typed: str, service_code: str) -> tuple[str, ...]:
+    """Nothing for a plain payment, so that the digests of the first versions stay what they are."""
+    return (typed, service_code) if typed or service_code else ()
 
 
 def charges_digest(charges: Iterable[ChargeRow], numbers: Mapping[int, str]) -> bytes:

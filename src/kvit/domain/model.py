@@ -12,6 +12,13 @@ from typing import Any, NamedTuple
 
 POSTED = "posted"
 VOIDED = "voided"
+#: States of a hold, beside ``POSTED`` and ``messages.EXPIRED``.
+HELD = "held"
+RELEASED = "released"
+#: The account of a payment whose money is in suspense: there is no account with this id.
+NOBODY = 0
+#: What payers of an agreement type where it is not an account's number.
+BY_INVOICE = "invoice"
 ACTIVE = "active"
 CLOSED = "closed"
 
@@ -75,7 +82,12 @@ class AdjustmentRow(NamedTuple):
 
 
 class PaymentRow(NamedTuple):
-    """One collection, known by (biller, agreement, txn) for ever. ``receipt`` is its transaction's id."""
+    """One collection, known by (biller, agreement, txn) for ever. ``receipt`` is its transaction's id.
+
+    ``typed`` is what the payer typed where that is not the account's number: an invoice's, or one that
+    nobody has (then ``account_id`` is ``NOBODY``). ``service_code`` is the network's own name of the service
+    where it is not ours.
+    """
 
     biller_id: str
     agreement_id: str
@@ -94,6 +106,52 @@ class PaymentRow(NamedTuple):
     network_at_us: int | None
     received_at_us: int
     accounting_date: str
+    fields: str
+    typed: str = ""
+    service_code: str = ""
+
+
+class HoldRow(NamedTuple):
+    """A payment that was announced: ``receipt`` will be its payment's. Never deleted, whatever becomes of it.
+
+    ``expires_at_us`` null: it does not end by itself. ``ended_at_us`` is when it was posted, released or
+    found to have expired. ``targets`` are the ids of the charges it is for, joined by commas. ``act_id`` and
+    ``end_act_id`` are the journal's records of its beginning and of its end.
+    """
+
+    biller_id: str
+    agreement_id: str
+    txn: str
+    receipt: int
+    account_id: int
+    amount_minor: int
+    currency: str
+    service: str
+    state: str
+    attempts: int
+    network_time: str
+    network_at_us: int | None
+    held_at_us: int
+    expires_at_us: int | None
+    ended_at_us: int | None
+    reason: str
+    void_txn: str
+    targets: str
+    fields: str
+    typed: str
+    service_code: str
+    act_id: int
+    end_act_id: int | None
+
+
+class NoteRow(NamedTuple):
+    """Facts that came after a payment, such as a fiscal receipt; ``fields`` is JSON."""
+
+    biller_id: str
+    receipt: int
+    note_id: int
+    kind: str
+    noted_at_us: int
     fields: str
 
 
@@ -187,8 +245,24 @@ class Fee:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceTerms:
+    """One of several services at one door: the network's ``code``, our ``service``, and limits of its own."""
+
+    code: str
+    service: str
+    min_minor: int | None = None
+    max_minor: int | None = None
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Agreement:
-    """The contract with one agent as data. Secrets are in clear here and never printed."""
+    """The contract with one agent as data. Secrets are in clear here and never printed.
+
+    ``payer_key``: payers type an account's number (empty) or an invoice's (``BY_INVOICE``); ``payer_fields``
+    names the request's fields that hold it, where it is not the protocol's own one. ``may_refund``: the
+    agent may take posted payments back. ``may_hold``: its protocol announces payments.
+    """
 
     agreement_id: str
     biller_id: str
@@ -208,7 +282,20 @@ class Agreement:
     fee: Fee = Fee()
     dialect: tuple[tuple[str, str], ...] = ()
     title: str = ""
+    secret: str = field(default="", repr=False)
+    public_key: str = field(default="", repr=False)
+    private_key: str = field(default="", repr=False)
+    services: tuple[ServiceTerms, ...] = ()
+    payer_key: str = ""
+    payer_fields: tuple[str, ...] = ()
+    may_refund: bool = True
+    may_hold: bool = False
     version: int = 0
+
+    @property
+    def by_invoice(self) -> bool:
+        """Do payers type the number of an invoice?"""
+        return self.payer_key == BY_INVOICE
 
     @property
     def is_test(self) -> bool:
@@ -230,7 +317,7 @@ class AccountKey(NamedTuple):
 
 @dataclass(slots=True)
 class StoredPayment:
-    """A payment as the books know it; ``number`` is its account's number."""
+    """A payment as the books know it; ``number`` is its account's number, empty in suspense."""
 
     receipt: int
     account_id: int
@@ -242,6 +329,41 @@ class StoredPayment:
     received_at_us: int
     network_at_us: int | None
     attempts: int = 1
+    typed: str = ""
+    service_code: str = ""
+
+
+@dataclass(slots=True)
+class StoredHold:
+    """A hold as the books know it; ``number`` is its account's number."""
+
+    receipt: int
+    account_id: int
+    number: str
+    amount_minor: int
+    currency: str
+    service: str
+    state: str
+    held_at_us: int
+    expires_at_us: int | None
+    ended_at_us: int | None
+    network_at_us: int | None
+    network_time: str
+    reason: str
+    void_txn: str
+    targets: str
+    fields: str
+    typed: str = ""
+    service_code: str = ""
+
+
+@dataclass(slots=True)
+class StoredInvoice:
+    """All charges of one document: whose they are, and their ids."""
+
+    account_id: int
+    number: str
+    charge_ids: list[int]
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""What the lanes do with a batch: lookups in one read, posts in one transaction, the rest one by one."""
+"""What the lanes do with a batch: lookups in one read, holds and posts in one commit, the rest singly."""
 
 from __future__ import annotations
 
@@ -7,16 +7,31 @@ from datetime import datetime
 from itertools import groupby
 from typing import NamedTuple, Protocol, TypeVar
 
-from kvit.domain.messages import Command, ListPosted, Lookup, Post, Result, Status, TryLater, Void
+from kvit.domain.messages import (
+    Command,
+    Hold,
+    ListPosted,
+    Lookup,
+    Note,
+    Post,
+    Result,
+    Status,
+    TryLater,
+    Void,
+)
 from kvit.domain.model import Agreement
 from kvit.lanes.isolation import isolated
-from kvit.services.corrections import tell_posted, tell_status, void_for_agent
+from kvit.services.corrections import void_for_agent
 from kvit.services.corrections_ports import CorrectionBook
 from kvit.services.lookups import look_up, lookup_batch
 from kvit.services.payments import post_batch
 from kvit.services.ports import Clock, LookupBook, PostingBook, QuickLookups
+from kvit.services.tellings import keep_note, tell_posted, tell_status
 
 T = TypeVar("T")
+
+#: What is decided together with its neighbours.
+_POSTS = (Post, Hold)
 
 
 class Demand(NamedTuple):
@@ -80,7 +95,7 @@ class QuickReads:
 
     def __call__(self, agreement: Agreement, command: Lookup, now: datetime) -> Result | None:
         began_s = self._monotonic_s()
-        if began_s < self._again_at_s:
+        if began_s < self._again_at_s or agreement.by_invoice:
             return None
         try:
             account = self._lookups.account(agreement.biller_id, command.number)
@@ -104,7 +119,7 @@ class WriteDesk:
 
     def __call__(self, demands: Sequence[Demand]) -> Sequence[Result]:
         results: list[Result] = []
-        for are_posts, group in groupby(demands, key=lambda demand: isinstance(demand.command, Post)):
+        for are_posts, group in groupby(demands, key=lambda demand: isinstance(demand.command, _POSTS)):
             if are_posts:
                 results.extend(isolated(self._post, list(group)))
             else:
@@ -112,7 +127,9 @@ class WriteDesk:
         return results
 
     def _post(self, demands: Sequence[Demand]) -> Sequence[Result]:
-        posts = [(demand.agreement, demand.command) for demand in demands if isinstance(demand.command, Post)]
+        posts = [
+            (demand.agreement, demand.command) for demand in demands if isinstance(demand.command, _POSTS)
+        ]
         return self._postings.run(lambda book: post_batch(book, posts, self._clock.now()))
 
     def _one(self, demands: Sequence[Demand]) -> Sequence[Result]:
@@ -121,9 +138,11 @@ class WriteDesk:
         if isinstance(command, Void):
             return [run(lambda book: void_for_agent(book, agreement, command, now))]
         if isinstance(command, Status):
-            return [run(lambda book: tell_status(book, agreement, command))]
+            return [run(lambda book: tell_status(book, agreement, command, now))]
         if isinstance(command, ListPosted):
             return [run(lambda book: tell_posted(book, agreement, command, now))]
+        if isinstance(command, Note):
+            return [run(lambda book: keep_note(book, agreement, command, now))]
         raise AssertionError(f"the write lane has no work for {type(command).__name__}")
 
 

@@ -1,47 +1,40 @@
-"""Taking payments back, and telling what became of them.
+"""Taking payments back.
 
-A void is a reversing transaction with author and reason; the payment itself stays. An answer that shows
-a posted payment confirms it, so it stands behind a commit too: each telling writes.
+A void is a reversing transaction with author and reason; the payment itself stays. What is only held is
+released instead: nothing was booked.
 """
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 from kvit.domain import days, ledger
 from kvit.domain.allocation import by_age, use_advances
 from kvit.domain.errors import NotAllowed, NotFound
 from kvit.domain.journal import digest_of
-from kvit.domain.messages import (
-    Conflict,
-    ListPosted,
-    Malformed,
-    NoSuchTxn,
-    Posted,
-    Refused,
-    Result,
-    Statement,
-    Status,
-    Void,
-)
+from kvit.domain.messages import EXPIRED, Conflict, NoSuchTxn, Refused, Result, Void
 from kvit.domain.model import (
+    HELD,
+    POSTED,
+    RELEASED,
     Agreement,
     AllocationRow,
     JournalRow,
     OutboxRow,
+    PaymentKey,
+    StoredHold,
     StoredPayment,
     TransactionRow,
     VoidRow,
 )
+from kvit.services.booking import hold_end_record
 from kvit.services.corrections_ports import CorrectionBook, PaymentCase, VoidPlan
-from kvit.services.payments import posted_result, voided_result
-from kvit.services.ports import AmountChange
+from kvit.services.ports import AmountChange, HoldEnd
+from kvit.services.results import ended_result, is_over, voided_result
 
 PAYMENT_VOIDED = "payment.voided"
-PAYMENT_TOLD = "payment.told"
-STATEMENT_DAYS_MAX = 92
-STATEMENT_ITEMS_MAX = 10_000
+NETWORK_CANCELLED = "cancelled by the network"
 
 
 def void_payment(
@@ -63,61 +56,71 @@ def void_payment(
 
 
 def void_for_agent(book: CorrectionBook, agreement: Agreement, command: Void, now: datetime) -> Result:
-    """Take a payment back because its network says so; asked again, the first answer."""
-    if command.txn:
-        key = book.find(agreement.biller_id, agreement_id=agreement.agreement_id, txn=command.txn)
-    else:
-        key = book.find(agreement.biller_id, receipt=command.receipt)
-    if key is None or key.agreement_id != agreement.agreement_id:
+    """Take a payment back, or release it, because its network says so; asked again, the first answer."""
+    key = _known(book, agreement, command)
+    if key is None:
         return NoSuchTxn(command.txn)
+    hold = book.hold(key, lock=True)
+    if hold is not None and hold.state != POSTED:
+        return _release(book, agreement, command, key, hold, now)
     case = book.payment_case(key)
     if _contradicts(command, case.payment):
         return Conflict(command.txn or key.txn)
     if case.void is not None:
         book.tell(key)
-        return voided_result(case.void, case.payment, key.txn, agreement.timezone, repeat=True)
-    act = _Act(
-        command.reason or "cancelled by the network", "agent:" + agreement.agreement_id, command.void_txn, now
-    )
+        return voided_result(case.void, case.payment, key.txn, agreement.timezone, repeat=True, hold=hold)
+    if not agreement.may_refund:
+        return Refused("void-forbidden")
+    act = _Act(command.reason or NETWORK_CANCELLED, "agent:" + agreement.agreement_id, command.void_txn, now)
     plan = plan_void(case, book.take_id(), act)
     book.write_void(plan)
-    return voided_result(plan.void, case.payment, key.txn, agreement.timezone, repeat=False)
+    return voided_result(plan.void, case.payment, key.txn, agreement.timezone, repeat=False, hold=hold)
 
 
-def tell_status(book: CorrectionBook, agreement: Agreement, command: Status) -> Result:
-    """What became of a payment; behind a commit."""
-    key = book.find(agreement.biller_id, agreement_id=agreement.agreement_id, txn=command.txn)
-    if key is None:
-        return NoSuchTxn(command.txn)
-    payment, void = book.tell(key)
-    if void is not None:
-        return voided_result(void, payment, key.txn, agreement.timezone, repeat=True)
-    return posted_result(payment, key.txn, agreement.timezone, repeat=True)
+def _known(book: CorrectionBook, agreement: Agreement, command: Void) -> PaymentKey | None:
+    """The payment or hold of this agreement that is meant: by its id, and by our receipt if that is given."""
+    biller_id, agreement_id = agreement.biller_id, agreement.agreement_id
+    for find in (book.find, book.find_hold):
+        by_txn = find(biller_id, agreement_id=agreement_id, txn=command.txn) if command.txn else None
+        by_receipt = find(biller_id, receipt=command.receipt) if command.receipt else None
+        key = by_txn or by_receipt
+        if key is None:
+            continue
+        if key.agreement_id != agreement_id or (command.txn and command.receipt and by_txn != by_receipt):
+            return None
+        return key
+    return None
 
 
-def tell_posted(book: CorrectionBook, agreement: Agreement, command: ListPosted, now: datetime) -> Result:
-    """The payments of the days asked for, in the agreement's zone; behind a commit."""
-    try:
-        since, until = date.fromisoformat(command.since), date.fromisoformat(command.until)
-    except ValueError:
-        return Malformed("date")
-    if until < since or (until - since).days >= STATEMENT_DAYS_MAX:
-        return Refused("service")
-    rows = book.posted_between(agreement, since.isoformat(), until.isoformat(), STATEMENT_ITEMS_MAX + 1)
-    if len(rows) > STATEMENT_ITEMS_MAX:
-        return Refused("service")  # a list without its end would say that the rest was never paid
-    items: tuple[Posted, ...] = tuple(
-        posted_result(payment, txn, agreement.timezone, repeat=True) for txn, payment in rows
-    )
-    subject = f"{command.since}..{command.until}"
-    digest = digest_of("told", agreement.agreement_id, subject, len(items))
-    actor = "agent:" + agreement.agreement_id
-    book.write_journal(
-        JournalRow(
-            agreement.biller_id, book.take_id(), days.to_us(now), actor, PAYMENT_TOLD, subject, digest, ""
-        )
-    )
-    return Statement(items)
+def _release(
+    book: CorrectionBook,
+    agreement: Agreement,
+    command: Void,
+    key: PaymentKey,
+    hold: StoredHold,
+    now: datetime,
+) -> Result:
+    """Nothing was booked, so nothing is taken back; one that has ended by itself stays as it ended."""
+    if _contradicts(command, hold):
+        return Conflict(command.txn or key.txn)
+    if hold.state != HELD:
+        book.tell_hold(key)
+        return ended_result(hold, key.txn, agreement.timezone, repeat=True)
+    hold.ended_at_us = days.to_us(now)
+    is_late = is_over(hold, hold.ended_at_us)
+    hold.state = EXPIRED if is_late else RELEASED
+    hold.reason = "" if is_late else command.reason or NETWORK_CANCELLED
+    hold.void_txn = command.void_txn
+    end_hold(book, key, hold)
+    return ended_result(hold, key.txn, agreement.timezone, repeat=False)
+
+
+def end_hold(book: CorrectionBook, key: PaymentKey, hold: StoredHold) -> None:
+    """Write that the hold was released, or is found to have expired, as ``hold`` has it now."""
+    assert hold.ended_at_us is not None
+    act_id = book.take_id()
+    book.end_hold(HoldEnd(hold.state, hold.ended_at_us, hold.reason, hold.void_txn, act_id, *key))
+    book.write_journal(hold_end_record(key, hold, act_id, hold.ended_at_us))
 
 
 class _Act(NamedTuple):
@@ -166,7 +169,7 @@ def plan_void(case: PaymentCase, transaction_id: int, act: _Act) -> VoidPlan:
     return plan
 
 
-def _contradicts(command: Void, payment: StoredPayment) -> bool:
-    if command.number and command.number != payment.number:
+def _contradicts(command: Void, stored: StoredPayment | StoredHold) -> bool:
+    if command.number and command.number != (stored.typed or stored.number):
         return True
-    return command.amount_minor is not None and command.amount_minor != payment.amount_minor
+    return command.amount_minor is not None and command.amount_minor != stored.amount_minor

@@ -11,14 +11,16 @@ from kvit.domain.model import (
     AllocationRow,
     EntryRow,
     JournalRow,
+    NoteRow,
     OpenItem,
     OutboxRow,
     PaymentKey,
+    StoredHold,
     StoredPayment,
     TransactionRow,
     VoidRow,
 )
-from kvit.services.ports import AmountChange
+from kvit.services.ports import AmountChange, HoldEnd
 
 
 class PaymentCase(NamedTuple):
@@ -68,6 +70,24 @@ class ReallocationPlan:
     open_sums: dict[int, int] = field(default_factory=dict)
 
 
+class Span(NamedTuple):
+    """Both ends inclusive: days as ISO text, instants in microseconds since 1970."""
+
+    since: str
+    until: str
+    since_us: int = 0
+    until_us: int = 0
+
+
+class Announced(NamedTuple):
+    """A hold, and what was posted of it and taken back since."""
+
+    txn: str
+    hold: StoredHold
+    payment: StoredPayment | None
+    void: VoidRow | None
+
+
 class CorrectionBook(Protocol):
     """One open write transaction of a correction."""
 
@@ -85,15 +105,43 @@ class CorrectionBook(Protocol):
 
     def write_reallocation(self, plan: ReallocationPlan) -> None: ...
 
+    def find_hold(
+        self, biller_id: str, *, receipt: int = 0, agreement_id: str = "", txn: str = ""
+    ) -> PaymentKey | None:
+        """The same among the holds."""
+        ...
+
+    def hold(self, key: PaymentKey, *, lock: bool = False) -> StoredHold | None:
+        """The hold; with ``lock`` read after its account was locked, so that nobody ends it meanwhile."""
+        ...
+
+    def end_hold(self, end: HoldEnd) -> None: ...
+
     def tell(self, key: PaymentKey) -> tuple[StoredPayment, VoidRow | None]:
         """Count one more request for the payment and read it."""
         ...
 
-    def posted_between(
-        self, agreement: Agreement, since: str, until: str, most: int
-    ) -> list[tuple[str, StoredPayment]]:
-        """(txn, payment) of the agreement's posted payments dated from day ``since`` to day ``until``."""
+    def tell_hold(self, key: PaymentKey) -> None:
+        """Count one more request for the hold."""
         ...
+
+    def posted_on(self, agreement: Agreement, span: Span, most: int) -> list[tuple[str, StoredPayment]]:
+        """(txn, payment) of the agreement's posted payments by accounting day, oldest receipt first."""
+        ...
+
+    def posted_at(self, agreement: Agreement, span: Span, most: int) -> list[tuple[str, StoredPayment]]:
+        """The same by the network's time, or ours where it named none."""
+        ...
+
+    def announced(self, agreement: Agreement, span: Span, most: int) -> list[Announced]:
+        """All holds by the network's time, whatever became of them: oldest first."""
+        ...
+
+    def last_note(self, biller_id: str, receipt: int, kind: str) -> str | None:
+        """The fields of the last note of this kind."""
+        ...
+
+    def write_note(self, note: NoteRow) -> None: ...
 
     def take_id(self) -> int: ...
 

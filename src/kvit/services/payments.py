@@ -2,86 +2,93 @@
 
 A batch is decided in plain Python over a working model of what the database said, so that a batch
 equals its items run one after another: twins and several payments of one account see each other.
+
+A payment is posted at once, or announced first (``Hold``) and posted later under the same id. Whether a
+hold has come to its end is decided by time alone; what is found to have ended is written down, so that no
+clock that steps back brings it to life again.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
-from kvit.domain import days, ledger
+from kvit.domain import days
 from kvit.domain.allocation import allocate
-from kvit.domain.journal import digest_of, payment_digest
-from kvit.domain.messages import Conflict, NoSuchAccount, Post, Posted, Refused, Result, Voided
+from kvit.domain.messages import (
+    EXPIRED,
+    BadAmount,
+    Conflict,
+    Fields,
+    Hold,
+    NoSuchTxn,
+    Post,
+    Result,
+)
 from kvit.domain.model import (
-    ACTIVE,
+    HELD,
+    NOBODY,
     POSTED,
     AccountKey,
-    AccountState,
     Agreement,
-    AllocationRow,
-    JournalRow,
-    OutboxRow,
+    HoldRow,
     PaymentKey,
     PaymentRow,
+    StoredHold,
     StoredPayment,
-    TransactionRow,
-    VoidRow,
 )
-from kvit.services.ports import AmountChange, Attempt, PostingBook, PostingPlan, Situation
-from kvit.services.terms import is_open, outside_limits
+from kvit.services.booking import Booking
+from kvit.services.places import Place, place_at_all, place_of
+from kvit.services.ports import PostingBook, Reservation, Situation, Wanted
+from kvit.services.results import (
+    ended_result,
+    held_result,
+    is_over,
+    named_service,
+    posted_result,
+    voided_result,
+)
+from kvit.services.terms import NO_CODE, booked_service, not_allowed, outside_limits
 
-PAYMENT_POSTED = "payment.posted"
-PAYMENT_CONFLICT = "payment.conflict"
+Demand = tuple[Agreement, Post | Hold]
 
 
-def post_batch(book: PostingBook, demands: Sequence[tuple[Agreement, Post]], now: datetime) -> list[Result]:
+def post_batch(book: PostingBook, demands: Sequence[Demand], now: datetime) -> list[Result]:
     """Book every payment of the batch that may be booked; answers in the order of the demands.
 
     The caller commits before it passes the answers on.
     """
-    keys = {payment_key(agreement, command) for agreement, command in demands}
-    accounts = {AccountKey(agreement.biller_id, command.number) for agreement, command in demands}
-    desk = Desk(book.situation(sorted(keys), sorted(accounts), len(demands)), now)
+    desk = Desk(book.situation(wanted_of(demands)), now)
     results = [desk.take(agreement, command) for agreement, command in demands]
     book.write(desk.plan())
     return results
 
 
-def payment_key(agreement: Agreement, command: Post) -> PaymentKey:
+def wanted_of(demands: Sequence[Demand]) -> Wanted:
+    """What has to be known before a batch can be decided."""
+    keys: set[PaymentKey] = set()
+    held: set[PaymentKey] = set()
+    numbers: set[AccountKey] = set()
+    invoices: set[AccountKey] = set()
+    ids_count = len(demands)
+    for agreement, command in demands:
+        key = payment_key(agreement, command)
+        keys.add(key)
+        if isinstance(command, Hold):
+            held.add(key)
+            ids_count += 1  # for the record of it, beside its receipt
+        elif agreement.may_hold or command.held:
+            held.add(key)
+        if command.number:
+            typed = AccountKey(agreement.biller_id, command.number)
+            (invoices if agreement.by_invoice else numbers).add(typed)
+    return Wanted(sorted(keys), sorted(numbers), ids_count, sorted(held), sorted(invoices))
+
+
+def payment_key(agreement: Agreement, command: Post | Hold) -> PaymentKey:
     return PaymentKey(agreement.biller_id, agreement.agreement_id, command.txn)
-
-
-def posted_result(payment: StoredPayment, txn: str, timezone: str, *, repeat: bool) -> Posted:
-    """What is stored, as the answer that confirms it."""
-    return Posted(
-        txn=txn,
-        receipt=payment.receipt,
-        number=payment.number,
-        amount_minor=payment.amount_minor,
-        currency=payment.currency,
-        received_at=days.from_us(payment.received_at_us, timezone),
-        network_at=days.told_at(payment.network_at_us, timezone),
-        service=payment.service,
-        repeat=repeat,
-    )
-
-
-def voided_result(void: VoidRow, payment: StoredPayment, txn: str, timezone: str, *, repeat: bool) -> Voided:
-    """What became of a payment that was taken back."""
-    return Voided(
-        txn=txn,
-        receipt=payment.receipt,
-        number=payment.number,
-        amount_minor=payment.amount_minor,
-        currency=payment.currency,
-        at=days.from_us(void.voided_at_us, timezone),
-        reason=void.reason,
-        void_txn=void.void_txn,
-        repeat=repeat,
-        posted=posted_result(payment, txn, timezone, repeat=True),
-    )
 
 
 class Desk:
@@ -90,108 +97,187 @@ class Desk:
     def __init__(self, situation: Situation, now: datetime) -> None:
         self._situation = situation
         self._now = now
-        self._now_us = days.to_us(now)
-        self._ids = iter(situation.ids)
-        self._attempts: dict[PaymentKey, int] = {}
-        self._new: dict[PaymentKey, PaymentRow] = {}
-        self._balances: dict[tuple[str, int], int] = {}
-        self._open_sums: dict[tuple[str, int], int] = {}
+        self._booking = Booking(situation.ids, now)
+        self._now_us = self._booking.now_us
         self._dates: dict[tuple[str, str, str], tuple[int | None, str]] = {}
-        self._plan = PostingPlan()
+        self.plan = self._booking.plan
 
-    def take(self, agreement: Agreement, command: Post) -> Result:
+    def take(self, agreement: Agreement, command: Post | Hold) -> Result:
         """Decide one payment. A known txn is answered before any test of account, limit or validity."""
         key = payment_key(agreement, command)
-        known = self._situation.payments.get(key)
-        if known is not None:
-            return self._again(agreement, command, key, known)
-        if not is_open(agreement, self._now):
-            return Refused("agreement-closed")
-        if command.currency and command.currency != agreement.currency:
-            return Refused("currency")
-        account = self._situation.accounts.get(AccountKey(agreement.biller_id, command.number))
-        if account is None:
-            return NoSuchAccount(command.number)
-        if account.status != ACTIVE:
-            return Refused("account-closed")
-        refusal = outside_limits(agreement, command.amount_minor)
+        payment = self._situation.payments.get(key)
+        hold = self._situation.holds.get(key)
+        known = payment or hold
+        if known is None:
+            return self._first(agreement, command, key)
+        if isinstance(command, Post) and command.receipt not in (0, known.receipt):
+            return NoSuchTxn(command.txn)
+        if not _is_same(agreement, command, known):
+            self._booking.alarm(key, command.number, command.amount_minor, command.service)
+            return Conflict(command.txn)
+        if payment is not None:
+            return self._again(agreement, key, payment)
+        assert hold is not None
+        return self._on_hold(agreement, command, key, hold)
+
+    def _again(self, agreement: Agreement, key: PaymentKey, payment: StoredPayment) -> Result:
+        self._booking.count(key)
+        hold, void = self._situation.holds.get(key), self._situation.voids.get(key)
+        if void is not None:  # the protocol decides whether its network wants the first answer again
+            return voided_result(void, payment, key.txn, agreement.timezone, repeat=True, hold=hold)
+        return posted_result(payment, key.txn, agreement.timezone, repeat=True, hold=hold)
+
+    def _first(self, agreement: Agreement, command: Post | Hold, key: PaymentKey) -> Result:
+        if isinstance(command, Post) and command.held:
+            return NoSuchTxn(command.txn)
+        if isinstance(command, Post) and command.taken:
+            return self._book_taken(agreement, command, key)
+        refusal: Result | None = not_allowed(agreement, command, command.currency, self._now)
         if refusal is not None:
             return refusal
-        return self._book(agreement, command, key, account)
+        place = place_of(self._situation, agreement, command.number, self._now_us)
+        if not isinstance(place, Place):
+            return place
+        if place.due_minor is not None and command.amount_minor != place.due_minor:
+            return BadAmount(command.amount_minor, place.due_minor, place.due_minor)
+        refusal = outside_limits(agreement, command.amount_minor, command.service)
+        if refusal is not None:
+            return refusal
+        if isinstance(command, Hold):
+            return self._announce(agreement, command, key, place)
+        return self._book(agreement, command, key, place)
 
-    def plan(self) -> PostingPlan:
-        """Everything the batch writes, each list in the one lock order."""
-        plan = self._plan
-        plan.attempts = [
-            Attempt(*key, count) for key, count in sorted(self._attempts.items()) if key not in self._new
-        ]
-        plan.payments = [
-            row._replace(attempts=1 + self._attempts.get(key, 0)) if key in self._attempts else row
-            for key, row in sorted(self._new.items())
-        ]
-        plan.balances = [AmountChange(*key, delta) for key, delta in sorted(self._balances.items())]
-        plan.open_sums = [AmountChange(*key, delta) for key, delta in sorted(self._open_sums.items())]
-        return plan
+    # --- holds -----------------------------------------------------------------------------------
 
-    def _again(self, agreement: Agreement, command: Post, key: PaymentKey, known: StoredPayment) -> Result:
-        same = (
-            known.number == command.number
-            and known.amount_minor == command.amount_minor
-            and known.currency == (command.currency or agreement.currency)
-            and known.service == command.service
-        )
-        if not same:
-            self._alarm(key, command)
-            return Conflict(command.txn)
-        self._attempts[key] = self._attempts.get(key, 0) + 1
-        void = self._situation.voids.get(key)
-        if void is not None:  # the protocol decides whether its network wants the first answer again
-            return voided_result(void, known, command.txn, agreement.timezone, repeat=True)
-        return posted_result(known, command.txn, agreement.timezone, repeat=True)
-
-    def _alarm(self, key: PaymentKey, command: Post) -> None:
-        digest = digest_of("conflict", *key, command.number, command.amount_minor, command.service)
-        self._plan.journal.append(
-            JournalRow(
-                key.biller_id, next(self._ids), self._now_us, "agent:" + key.agreement_id,
-                PAYMENT_CONFLICT, key.txn, digest, "",
-            )
-        )  # fmt: skip
-
-    def _book(self, agreement: Agreement, command: Post, key: PaymentKey, account: AccountState) -> Result:
-        biller_id, receipt = agreement.biller_id, next(self._ids)
-        amount_minor = command.amount_minor
-        charges = self._situation.charges.get((biller_id, account.account_id), ())
-        shares, advance_minor = allocate(amount_minor, charges, service=command.service)
-        network_at_us, accounting_date = self._dated(agreement, command.network_time)
-        payment = PaymentRow(
-            biller_id=biller_id,
+    def _announce(self, agreement: Agreement, command: Hold, key: PaymentKey, place: Place) -> Result:
+        network_at_us, _ = self._dated(agreement, command.network_time)
+        expires_at_us = self._now_us + command.lifetime_s * 1_000_000 if command.lifetime_s else None
+        service = booked_service(agreement, command.service)
+        row = HoldRow(
+            biller_id=agreement.biller_id,
             agreement_id=agreement.agreement_id,
             txn=command.txn,
-            receipt=receipt,
-            account_id=account.account_id,
-            amount_minor=amount_minor,
+            receipt=self._booking.take_id(),
+            account_id=place.account.account_id,
+            amount_minor=command.amount_minor,
             currency=agreement.currency,
-            service=command.service,
+            service=service,
+            state=HELD,
+            attempts=1,
+            network_time=command.network_time_raw or command.network_time,
+            network_at_us=network_at_us,
+            held_at_us=self._now_us,
+            expires_at_us=expires_at_us,
+            ended_at_us=None,
+            reason="",
+            void_txn="",
+            targets=",".join(map(str, place.targets)),
+            fields=fields_text(command.fields),
+            typed=command.number if agreement.by_invoice else "",
+            service_code=_code(command.service, service),
+            act_id=self._booking.take_id(),
+            end_act_id=None,
+        )
+        self._booking.hold(key, row, place.account.number)
+        hold = StoredHold(
+            row.receipt, row.account_id, place.account.number, row.amount_minor, row.currency, service,
+            HELD, row.held_at_us, expires_at_us, None, network_at_us, row.network_time, "", "", row.targets,
+            row.fields, row.typed, row.service_code,
+        )  # fmt: skip
+        self._situation.holds[key] = hold
+        if row.typed:
+            asked = AccountKey(agreement.biller_id, row.typed)
+            self._situation.reserved.setdefault(asked, []).append(Reservation(key, expires_at_us))
+        return held_result(hold, command.txn, agreement.timezone, repeat=False)
+
+    def _on_hold(
+        self, agreement: Agreement, command: Post | Hold, key: PaymentKey, hold: StoredHold
+    ) -> Result:
+        if is_over(hold, self._now_us):
+            self._end(key, hold, EXPIRED)
+            return ended_result(hold, key.txn, agreement.timezone, repeat=False)
+        if hold.state != HELD:
+            self._booking.count_hold(key)
+            return ended_result(hold, key.txn, agreement.timezone, repeat=True)
+        if isinstance(command, Hold):
+            self._booking.count_hold(key)
+            return held_result(hold, key.txn, agreement.timezone, repeat=True)
+        return self._post_hold(agreement, command, key, hold)
+
+    def _post_hold(self, agreement: Agreement, command: Post, key: PaymentKey, hold: StoredHold) -> Result:
+        """It was accepted when it was announced: nothing about the account or the agreement matters now."""
+        account = self._situation.accounts[AccountKey(agreement.biller_id, hold.number)]
+        targets = tuple(int(one) for one in hold.targets.split(",") if one)
+        _, accounting_date = self._dated(agreement, command.network_time)
+        fields = json.loads(hold.fields or "{}") | dict(command.fields)
+        self._end(key, hold, POSTED)
+        payment = self._settled(
+            agreement, key, Place(account, targets),
+            PaymentRow(
+                *key, hold.receipt, hold.account_id, hold.amount_minor, hold.currency, hold.service, POSTED,
+                1, 0, 0, agreement.fee.of(hold.amount_minor), hold.network_time, hold.network_at_us,
+                self._now_us, accounting_date, fields_text(tuple(fields.items())), hold.typed,
+                hold.service_code,
+            ),
+        )  # fmt: skip
+        return posted_result(payment, key.txn, agreement.timezone, repeat=False, hold=hold)
+
+    def _end(self, key: PaymentKey, hold: StoredHold, state: str) -> None:
+        hold.state, hold.ended_at_us = state, self._now_us
+        self._booking.end_hold(key, hold)
+        if hold.typed:
+            asked = AccountKey(key.biller_id, hold.typed)
+            standing = self._situation.reserved.get(asked, [])
+            self._situation.reserved[asked] = [one for one in standing if one.payment != key]
+
+    # --- payments --------------------------------------------------------------------------------
+
+    def _book_taken(self, agreement: Agreement, command: Post, key: PaymentKey) -> Result:
+        """The network has the money and hears no "no": to the client if that can be, else to suspense."""
+        if command.amount_minor < 1:
+            return BadAmount(command.amount_minor, 1)
+        return self._book(agreement, command, key, place_at_all(self._situation, agreement, command.number))
+
+    def _book(self, agreement: Agreement, command: Post, key: PaymentKey, place: Place) -> Result:
+        network_at_us, accounting_date = self._dated(agreement, command.network_time)
+        service, is_nobodys = booked_service(agreement, command.service), place.account.account_id == NOBODY
+        row = PaymentRow(
+            biller_id=agreement.biller_id,
+            agreement_id=agreement.agreement_id,
+            txn=command.txn,
+            receipt=self._booking.take_id(),
+            account_id=place.account.account_id,
+            amount_minor=command.amount_minor,
+            currency=agreement.currency,
+            service=service,
             state=POSTED,
             attempts=1,
-            advance_minor=advance_minor,
+            advance_minor=0,
             payer_fee_minor=0,
-            biller_fee_minor=agreement.fee.of(amount_minor),
+            biller_fee_minor=agreement.fee.of(command.amount_minor),
             network_time=command.network_time_raw or command.network_time,
             network_at_us=network_at_us,
             received_at_us=self._now_us,
             accounting_date=accounting_date,
-            fields=_fields_text(command),
+            fields=fields_text(command.fields),
+            typed=command.number if agreement.by_invoice or is_nobodys else "",
+            service_code=_code(command.service, service),
         )
-        self._new[key] = payment
-        self._write_books(payment, account, shares)
-        stored = StoredPayment(
-            receipt, account.account_id, account.number, amount_minor, payment.currency, payment.service,
-            POSTED, self._now_us, payment.network_at_us,
+        payment = self._settled(agreement, key, place, row)
+        return posted_result(payment, command.txn, agreement.timezone, repeat=False)
+
+    def _settled(self, agreement: Agreement, key: PaymentKey, place: Place, row: PaymentRow) -> StoredPayment:
+        """Write ``row`` with what it settles; later items of the batch know it."""
+        charges = self._situation.charges.get((agreement.biller_id, row.account_id), ())
+        shares, advance_minor = allocate(row.amount_minor, charges, target=place.targets, service=row.service)
+        row = row._replace(advance_minor=advance_minor)
+        self._booking.payment(key, row, place.account.number, shares)
+        payment = StoredPayment(
+            row.receipt, row.account_id, place.account.number, row.amount_minor, row.currency, row.service,
+            POSTED, row.received_at_us, row.network_at_us, 1, row.typed, row.service_code,
         )  # fmt: skip
-        self._situation.payments[key] = stored
-        return posted_result(stored, command.txn, agreement.timezone, repeat=False)
+        self._situation.payments[key] = payment
+        return payment
 
     def _dated(self, agreement: Agreement, network_time: str) -> tuple[int | None, str]:
         """The network's instant and the day that it is booked on; terminals that pay at once share them."""
@@ -204,32 +290,28 @@ class Desk:
             known = self._dates[key] = (None if network_at is None else days.to_us(network_at)), day
         return known
 
-    def _write_books(
-        self, payment: PaymentRow, account: AccountState, shares: Sequence[tuple[int, int]]
-    ) -> None:
-        plan, biller_id, receipt = self._plan, payment.biller_id, payment.receipt
-        actor = "agent:" + payment.agreement_id
-        plan.transactions.append(
-            TransactionRow(
-                biller_id, receipt, ledger.PAYMENT, payment.accounting_date, self._now_us, None, "", actor
-            )
+
+def _is_same(agreement: Agreement, command: Post | Hold, stored: StoredPayment | StoredHold) -> bool:
+    """Is it the same payment again? What a network does not repeat of a held one is not compared."""
+    if isinstance(command, Post) and command.held:
+        command = replace(
+            command,
+            number=command.number or stored.typed or stored.number,
+            amount_minor=command.amount_minor or stored.amount_minor,
+            service=command.service or named_service(stored),
         )
-        debit, credit = ledger.clearing(payment.agreement_id), ledger.client(account.number)
-        plan.entries.extend(
-            ledger.two_sided(biller_id, receipt, debit, credit, payment.amount_minor, payment.currency)
-        )
-        place = (biller_id, account.account_id)
-        self._balances[place] = self._balances.get(place, 0) - payment.amount_minor
-        for charge_id, part_minor in shares:
-            plan.allocations.append(AllocationRow(biller_id, receipt, charge_id, receipt, part_minor))
-            charge = (biller_id, charge_id)
-            self._open_sums[charge] = self._open_sums.get(charge, 0) - part_minor
-        plan.outbox.append(OutboxRow(biller_id, receipt, PAYMENT_POSTED, str(receipt), self._now_us))
-        digest = payment_digest(payment, account.number)
-        plan.journal.append(
-            JournalRow(biller_id, receipt, self._now_us, actor, PAYMENT_POSTED, str(receipt), digest, "")
-        )
+    return (
+        command.number == (stored.typed or stored.number)
+        and command.amount_minor == stored.amount_minor
+        and stored.currency == (command.currency or agreement.currency)
+        and command.service == named_service(stored)
+    )
 
 
-def _fields_text(command: Post) -> str:
-    return json.dumps(dict(command.fields), ensure_ascii=False, sort_keys=True) if command.fields else ""
+def _code(code: str, service: str) -> str:
+    """The network's own name of a service, to be kept where it is not ours."""
+    return "" if code == service else code or NO_CODE
+
+
+def fields_text(fields: Fields) -> str:
+    return json.dumps(dict(fields), ensure_ascii=False, sort_keys=True) if fields else ""

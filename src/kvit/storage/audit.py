@@ -1,6 +1,6 @@
 """What the auditor reads, as ordered streams over one snapshot; an index gives each order, nothing is sorted.
 
-(The one exception, charges by the act that made them, sorts pairs of integers.)
+(Exceptions: charges by the act that made them sort pairs of integers, and holds, which are few, their acts.)
 """
 
 from __future__ import annotations
@@ -22,7 +22,16 @@ from sqlalchemy import (
     union_all,
 )
 
-from kvit.domain.model import AdjustmentRow, ChargeRow, JournalRow, OutboxRow, PaymentRow, VoidRow
+from kvit.domain.model import (
+    AdjustmentRow,
+    ChargeRow,
+    HoldRow,
+    JournalRow,
+    NoteRow,
+    OutboxRow,
+    PaymentRow,
+    VoidRow,
+)
 from kvit.services.audit.facts import (
     AccountFact,
     AdjustmentFact,
@@ -30,8 +39,10 @@ from kvit.services.audit.facts import (
     ChangeFact,
     ChargeFact,
     EntryFact,
+    HoldFact,
     JournalFact,
     LinkFact,
+    NoteFact,
     OpenChargeFact,
     OutboxFact,
     PaymentFact,
@@ -48,9 +59,11 @@ from kvit.storage.schema import (
     billers,
     charges,
     entries,
+    holds,
     imports,
     journal,
     metadata,
+    notes,
     outbox,
     payments,
     transactions,
@@ -70,6 +83,8 @@ _UNNAMED_MAX = 1000
 _PART = 1_000_000
 
 _PAYMENT = [payments.c[name] for name in columns_of("payments")]
+_HOLD = [holds.c[name] for name in columns_of("holds")]
+_NOTE = [notes.c[name] for name in columns_of("notes")]
 _CHARGE = [charges.c[name] for name in columns_of("charges")]
 _ADJUSTMENT = [adjustments.c[name] for name in columns_of("adjustments")]
 _VOID = [voids.c[name] for name in columns_of("voids")]
@@ -136,6 +151,35 @@ class SqlAuditBook:
             payment = PaymentRow._make(row)
             yield PaymentFact(payment.receipt, payment, number, void_id)
 
+    def holds_begun(self, biller_id: str) -> Iterator[HoldFact]:
+        return self._holds(biller_id, holds.c.act_id)
+
+    def holds_ended(self, biller_id: str) -> Iterator[HoldFact]:
+        return self._holds(biller_id, holds.c.end_act_id)
+
+    def _holds(self, biller_id: str, act: ColumnElement[int]) -> Iterator[HoldFact]:
+        query = (
+            select(accounts.c.number, act, *_HOLD)
+            .select_from(holds)
+            .outerjoin(accounts, _same(holds, accounts, ("account_id", "account_id")))
+            .where(holds.c.biller_id == biller_id, act.is_not(None))
+            .order_by(act)
+        )
+        for number, act_id, *row in self._stream(query):
+            yield HoldFact(act_id, HoldRow._make(row), number)
+
+    def notes(self, biller_id: str) -> Iterator[NoteFact]:
+        query = (
+            select(payments.c.agreement_id, payments.c.txn, *_NOTE)
+            .select_from(notes)
+            .outerjoin(payments, _same(notes, payments, ("receipt", "receipt")))
+            .where(notes.c.biller_id == biller_id)
+            .order_by(notes.c.note_id)
+        )
+        for agreement_id, txn, *row in self._stream(query):
+            note = NoteRow._make(row)
+            yield NoteFact(note.note_id, note, agreement_id, txn)
+
     def charges(self, biller_id: str) -> Iterator[ChargeFact]:
         query = (
             select(accounts.c.number, journal.c.verb, journal.c.at_us, journal.c.actor, *_CHARGE)
@@ -180,7 +224,9 @@ class SqlAuditBook:
             yield AdjustmentFact(adjustment.adjustment_id, adjustment, number, service)
 
     def voids(self, biller_id: str) -> Iterator[VoidFact]:
-        paid = [payments.c[name] for name in ("agreement_id", "txn", "amount_minor", "currency")]
+        paid = [
+            payments.c[name] for name in ("account_id", "agreement_id", "txn", "amount_minor", "currency")
+        ]
         query = (
             select(accounts.c.number, *paid, *_VOID)
             .select_from(voids)
@@ -189,9 +235,10 @@ class SqlAuditBook:
             .where(voids.c.biller_id == biller_id)
             .order_by(voids.c.transaction_id)
         )
-        for number, agreement_id, txn, amount_minor, currency, *row in self._stream(query):
+        for number, account_id, agreement_id, txn, amount_minor, currency, *row in self._stream(query):
             void = VoidRow._make(row)
-            yield VoidFact(void.transaction_id, void, agreement_id, txn, number, amount_minor, currency)
+            whose = (account_id, agreement_id, txn, number, amount_minor, currency)
+            yield VoidFact(void.transaction_id, void, *whose)
 
     def allocations(self, biller_id: str) -> Iterator[AllocationFact]:
         columns = [allocations.c[name] for name in columns_of("allocations")[1:]]
@@ -305,6 +352,7 @@ class SqlAuditBook:
         keys = (
             transactions.c.transaction_id, journal.c.journal_id, charges.c.charge_id, payments.c.receipt,
             adjustments.c.adjustment_id, accounts.c.account_id, outbox.c.outbox_id, imports.c.import_id,
+            holds.c.receipt,
         )  # fmt: skip
         highest = union_all(
             *(select(func.max(key).label("id")).where(key.table.c.biller_id == biller_id) for key in keys)

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Select, func, insert, or_, select, update
+from sqlalchemy import func, insert, or_, select, update
 
 from kvit.domain.errors import DatabaseUnavailable
 from kvit.domain.model import (
-    POSTED,
     VOIDED,
-    Agreement,
     EntryRow,
-    JournalRow,
     OpenItem,
     PaymentKey,
-    StoredPayment,
-    VoidRow,
 )
 from kvit.services.corrections_ports import CorrectionBook, PaymentCase, ReallocationPlan, VoidPlan
 from kvit.storage import billers
@@ -34,14 +29,9 @@ from kvit.storage.schema import (
     transactions,
     voids,
 )
+from kvit.storage.tellings import SqlTellingBook, is_payment
 
 T = TypeVar("T")
-
-_STORED = (
-    payments.c.receipt, payments.c.account_id, accounts.c.number, payments.c.amount_minor,
-    payments.c.currency, payments.c.service, payments.c.state, payments.c.received_at_us,
-    payments.c.network_at_us, payments.c.attempts,
-)  # fmt: skip
 
 
 class SqlCorrections:
@@ -62,24 +52,8 @@ class SqlCorrections:
         raise DatabaseUnavailable("the database kept breaking the transaction off; try again")
 
 
-class SqlCorrectionBook:
+class SqlCorrectionBook(SqlTellingBook):
     """One open write transaction."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def find(
-        self, biller_id: str, *, receipt: int = 0, agreement_id: str = "", txn: str = ""
-    ) -> PaymentKey | None:
-        query = select(payments.c.biller_id, payments.c.agreement_id, payments.c.txn).where(
-            payments.c.biller_id == biller_id
-        )
-        if receipt:
-            query = query.where(payments.c.receipt == receipt)
-        else:
-            query = query.where(payments.c.agreement_id == agreement_id, payments.c.txn == txn)
-        row = self._connection.execute(query).one_or_none()
-        return None if row is None else PaymentKey(*row)
 
     def payment_case(self, key: PaymentKey) -> PaymentCase:
         payment = self._payment(key)
@@ -100,7 +74,7 @@ class SqlCorrectionBook:
             charges=self._charges(biller_id, account_id, [charge_id for charge_id, _ in shares]),
             sources=self._sources(biller_id, account_id, receipt),
             advance_minor=self._connection.execute(
-                select(payments.c.advance_minor).where(*_is(key))
+                select(payments.c.advance_minor).where(*is_payment(key))
             ).scalar_one(),
             closed_through=biller.closed_through if biller else "",
             timezone=biller.timezone if biller else "UTC",
@@ -110,7 +84,7 @@ class SqlCorrectionBook:
         execute, biller_id = self._connection.execute, plan.key.biller_id
         execute(
             update(payments)
-            .where(*_is(plan.key))
+            .where(*is_payment(plan.key))
             .values(state=VOIDED, advance_minor=payments.c.advance_minor + plan.advance_minor)
         )
         execute(insert(voids), plan.void._asdict())
@@ -132,48 +106,12 @@ class SqlCorrectionBook:
     def write_reallocation(self, plan: ReallocationPlan) -> None:
         self._connection.execute(
             update(payments)
-            .where(*_is(plan.key))
+            .where(*is_payment(plan.key))
             .values(advance_minor=payments.c.advance_minor + plan.advance_minor)
         )
         self._connection.execute(insert(allocations), [row._asdict() for row in plan.allocations])
         self._change_open_sums(plan.key.biller_id, plan.open_sums)
         self._connection.execute(insert(journal), plan.journal._asdict())
-
-    def tell(self, key: PaymentKey) -> tuple[StoredPayment, VoidRow | None]:
-        self._connection.execute(update(payments).where(*_is(key)).values(attempts=payments.c.attempts + 1))
-        payment = self._payment(key)
-        return payment, self._void(key.biller_id, payment.receipt)
-
-    def posted_between(
-        self, agreement: Agreement, since: str, until: str, most: int
-    ) -> list[tuple[str, StoredPayment]]:
-        rows = self._connection.execute(
-            _stored(select(payments.c.txn, *_STORED))
-            .where(
-                payments.c.biller_id == agreement.biller_id,
-                payments.c.agreement_id == agreement.agreement_id,
-                payments.c.accounting_date.between(since, until),
-                payments.c.state == POSTED,
-            )
-            .order_by(payments.c.receipt)
-            .limit(most)
-        )
-        return [(row[0], StoredPayment(*row[1:])) for row in rows]
-
-    def take_id(self) -> int:
-        return billers.take_ids(self._connection, 1)[0]
-
-    def write_journal(self, record: JournalRow) -> None:
-        billers.write_journal(self._connection, [record])
-
-    def _payment(self, key: PaymentKey) -> StoredPayment:
-        return StoredPayment(*self._connection.execute(_stored(select(*_STORED)).where(*_is(key))).one())
-
-    def _void(self, biller_id: str, receipt: int) -> VoidRow | None:
-        row = self._connection.execute(
-            select(voids).where(voids.c.biller_id == biller_id, voids.c.receipt == receipt)
-        ).one_or_none()
-        return None if row is None else VoidRow(*row)
 
     def _entries(self, biller_id: str, transaction_id: int) -> list[EntryRow]:
         rows = self._connection.execute(
@@ -253,18 +191,3 @@ class SqlCorrectionBook:
                 .where(adjustments.c.biller_id == biller_id, adjustments.c.adjustment_id == source_id)
                 .values(advance_minor=adjustments.c.advance_minor + delta_minor)
             )
-
-
-def _stored(query: Select[Any]) -> Select[Any]:
-    return query.select_from(payments).join(
-        accounts,
-        (accounts.c.biller_id == payments.c.biller_id) & (accounts.c.account_id == payments.c.account_id),
-    )
-
-
-def _is(key: PaymentKey) -> tuple[ColumnElement[bool], ...]:
-    return (
-        payments.c.biller_id == key.biller_id,
-        payments.c.agreement_id == key.agreement_id,
-        payments.c.txn == key.txn,
-    )

@@ -25,6 +25,11 @@ class Statement(NamedTuple):
         return [array(column) for column in zip(*rows, strict=True)]
 
 
+def columns(rows: Sequence[Row], width: int) -> list[str]:
+    """Rows of ``width`` values, none of them too -> one array literal a column."""
+    return [array(column) for column in zip(*rows, strict=True)] if rows else ["{}"] * width
+
+
 def array(values: Sequence[Any]) -> str:
     """A column of texts, of whole numbers (or nulls), or of bytes as PostgreSQL writes an array of them.
 
@@ -45,13 +50,13 @@ def array(values: Sequence[Any]) -> str:
 
 # LATERAL with a limit: one index probe a key, whatever the statistics said when the plan was made.
 _FOUND = """
-p.receipt, p.account_id, a.number, p.amount_minor, p.currency, p.service, p.state, p.received_at_us,
-p.network_at_us, p.attempts
+p.receipt, p.account_id, coalesce(a.number, ''), p.amount_minor, p.currency, p.service, p.state,
+p.received_at_us, p.network_at_us, p.attempts, p.typed, p.service_code
 """
 FIND = Statement(
     f"""
 SELECT p.biller_id, p.agreement_id, p.txn, {_FOUND}
-FROM payments p JOIN accounts a ON a.biller_id = p.biller_id AND a.account_id = p.account_id
+FROM payments p LEFT JOIN accounts a ON a.biller_id = p.biller_id AND a.account_id = p.account_id
 WHERE p.biller_id = %s AND p.agreement_id = %s AND p.txn = %s
 """,
     f"""
@@ -61,9 +66,9 @@ CROSS JOIN LATERAL (
     SELECT * FROM payments WHERE biller_id = q.biller_id AND agreement_id = q.agreement_id AND txn = q.txn
     LIMIT 1
 ) p
-CROSS JOIN LATERAL (
+LEFT JOIN LATERAL (
     SELECT number FROM accounts WHERE biller_id = p.biller_id AND account_id = p.account_id LIMIT 1
-) a
+) a ON true
 """,
 )
 VOIDS = Statement(
@@ -117,9 +122,9 @@ def _update(table: str, column: str, key: tuple[tuple[str, str], ...], value: st
     )
 
 
-ATTEMPTS = _update(
-    "payments", "attempts", (("biller_id", "text"), ("agreement_id", "text"), ("txn", "text")), "integer"
-)
+_PAYMENT_KEY = (("biller_id", "text"), ("agreement_id", "text"), ("txn", "text"))
+ATTEMPTS = _update("payments", "attempts", _PAYMENT_KEY, "integer")
+HOLD_ATTEMPTS = _update("holds", "attempts", _PAYMENT_KEY, "integer")
 BALANCES = _update("accounts", "balance_minor", (("biller_id", "text"), ("account_id", "bigint")), "bigint")
 OPEN_SUMS = _update("charges", "open_minor", (("biller_id", "text"), ("charge_id", "bigint")), "bigint")
 VIEW_ONE = "SELECT status, balance_minor, name FROM accounts WHERE biller_id = %s AND number = %s"
@@ -130,7 +135,7 @@ JOIN accounts a ON a.biller_id = q.biller_id AND a.number = q.number
 """
 INSERTS = {
     name: Statement(single_insert(name), unnest_insert(name))
-    for name in ("payments", "transactions", "entries", "allocations", "outbox", "journal")
+    for name in ("holds", "payments", "transactions", "entries", "allocations", "outbox", "journal")
 }
 
 #: A lone payment: what is known before its account is locked, as one row, and all that is written, as one.
@@ -139,7 +144,7 @@ SELECT nextval('book_ids'), (SELECT closed_through FROM billers WHERE biller_id 
 FROM (VALUES (1)) AS one
 LEFT JOIN LATERAL (
     SELECT {_FOUND} FROM payments p
-    JOIN accounts a ON a.biller_id = p.biller_id AND a.account_id = p.account_id
+    LEFT JOIN accounts a ON a.biller_id = p.biller_id AND a.account_id = p.account_id
     WHERE p.biller_id = %(biller_id)s AND p.agreement_id = %(agreement_id)s AND p.txn = %(txn)s LIMIT 1
 ) AS p ON true
 """
@@ -163,10 +168,10 @@ def write_one_parameters(plan: PostingPlan) -> list[Any]:
     """The parameters of ``WRITE_ONE``: a plan of one payment, with what it is allocated to."""
     flat: list[Any] = [*plan.payments[0], *plan.transactions[0], *plan.outbox[0], *plan.journal[0]]
     for rows, width in ((plan.entries, 5), (plan.allocations, 5), (plan.balances, 3), (plan.open_sums, 3)):
-        flat += [array(column) for column in zip(*rows, strict=True)] if rows else ["{}"] * width
+        flat += columns(rows, width)
     return flat
 
 
 def is_lone(plan: PostingPlan) -> bool:
     """Is it one new payment and nothing else?"""
-    return len(plan.payments) == 1 and len(plan.journal) == 1 and not plan.attempts
+    return len(plan.payments) == 1 and len(plan.journal) == 1 and not (plan.attempts or plan.hold_ends)

@@ -22,11 +22,20 @@ from kvit.domain.model import (
     AccountState,
     OpenItem,
     PaymentKey,
+    StoredHold,
     StoredPayment,
     VoidRow,
 )
-from kvit.services.ports import AccountView, LookupBook, PostingBook, PostingPlan, Situation
-from kvit.storage import bounded
+from kvit.services.ports import (
+    AccountView,
+    InvoiceView,
+    LookupBook,
+    PostingBook,
+    PostingPlan,
+    Situation,
+    Wanted,
+)
+from kvit.storage import announced, bounded
 from kvit.storage import postgres_hot as hot
 from kvit.storage.postgres_hot import Row
 
@@ -51,6 +60,9 @@ _REPLAN_FIRST = 16
 _REPLAN_EVERY = 65_536
 
 
+_INVOICE_VIEW = announced.INVOICE_VIEW.format(mark="%s")
+
+
 class PostgresPostingBook:
     """One open transaction; its statements run in the connection's pipeline."""
 
@@ -58,25 +70,55 @@ class PostgresPostingBook:
         self._connection = connection
         self.keys_asked = 0
 
-    def situation(
-        self, keys: Sequence[PaymentKey], accounts: Sequence[AccountKey], ids_count: int
-    ) -> Situation:
+    def situation(self, wanted: Wanted) -> Situation:
+        keys, accounts = wanted.payments, wanted.accounts
         self.keys_asked += len(keys)
-        if len(keys) == len(accounts) == ids_count == 1:
+        situation = Situation({}, {}, {}, {}, [])
+        if wanted.held or wanted.invoices:
+            self._read_announced(situation, wanted)
+            return situation
+        if len(keys) == len(accounts) == wanted.ids_count == 1:
             return self._situation_of_one(keys[0], accounts[0])
-        execute = self._connection.execute
         found = self._each(hot.FIND, keys)
         locked = self._each(hot.LOCK, accounts)
         charges = self._each(hot.CHARGES, accounts)
-        closed = execute(hot.CLOSED, [sorted({key.biller_id for key in keys})])
-        fresh = execute(hot.IDS, [ids_count])
-        situation = Situation({}, {}, {}, {}, [])
+        self._read_rest(situation, wanted, found)
+        self._read_accounts(situation, locked, charges)
+        return situation
+
+    def _read_rest(self, situation: Situation, wanted: Wanted, found: psycopg.Cursor[Row]) -> None:
+        execute = self._connection.execute
+        closed = execute(hot.CLOSED, [sorted({key.biller_id for key in wanted.payments})])
+        fresh = execute(hot.IDS, [wanted.ids_count])
         for row in found:
             situation.payments[PaymentKey(*row[:3])] = StoredPayment(*row[3:])
-        self._read_accounts(situation, locked, charges)
         situation.closed_through = dict(closed.fetchall())
         situation.ids = [row[0] for row in fresh]
-        return situation
+
+    def _read_announced(self, situation: Situation, wanted: Wanted) -> None:
+        """The same where payments may be held, or payers type numbers of invoices.
+
+        Whose account a hold or an invoice means is only known from its row, so both are read once to lock
+        the accounts, and again behind the locks. What came to be in between is not decided on: once more.
+        """
+        execute = self._connection.execute
+        invoices, held = hot.columns(wanted.invoices, 2), hot.columns(wanted.held, 3)
+        places = [*hot.columns(wanted.accounts, 2), *invoices, *held]
+        found = self._each(hot.FIND, wanted.payments)
+        locked = execute(announced.LOCK_PLACES, places)
+        holds = execute(announced.HOLDS, held)
+        documents = execute(announced.INVOICES, invoices)
+        reserved = execute(announced.RESERVED, invoices)
+        charges = execute(announced.CHARGES_OF_PLACES, places)
+        self._read_rest(situation, wanted, found)
+        self._read_accounts(situation, locked, charges)
+        situation.holds = {PaymentKey(*row[:3]): StoredHold(*row[3:]) for row in holds}
+        situation.invoices = announced.gathered_invoices(documents)
+        situation.reserved = announced.gathered_reservations(reserved)
+        owners = [(key.biller_id, hold.number) for key, hold in situation.holds.items()]
+        owners += [(key.biller_id, invoice.number) for key, invoice in situation.invoices.items()]
+        if any(AccountKey(*owner) not in situation.accounts for owner in owners):
+            raise ClaimLost
 
     def _situation_of_one(self, key: PaymentKey, account: AccountKey) -> Situation:
         started = self._connection.execute(hot.START, key._asdict())
@@ -122,6 +164,10 @@ class PostgresPostingBook:
             cursor.execute(hot.WRITE_ONE, hot.write_one_parameters(plan))
             return
         self._send(hot.ATTEMPTS, plan.attempts)
+        self._send(hot.HOLD_ATTEMPTS, plan.hold_attempts)
+        if plan.hold_ends:
+            self._connection.execute(announced.HOLD_ENDS, hot.columns(plan.hold_ends, 8))
+        self._send(hot.INSERTS["holds"], plan.holds)
         self._send(hot.INSERTS["payments"], plan.payments)
         self._send(hot.INSERTS["transactions"], plan.transactions)
         self._send(hot.INSERTS["entries"], plan.entries)
@@ -225,7 +271,7 @@ class PostgresPostings:
             self._own.asked(book.keys_asked)
         except errors.UniqueViolation as error:
             self._roll_back()
-            if error.diag.table_name != "payments":
+            if error.diag.table_name not in ("payments", "holds"):
                 raise
             raise ClaimLost from error
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
@@ -263,6 +309,12 @@ class PostgresLookupBook:
         columns = [hot.array(column) for column in zip(*keys, strict=True)]
         rows = self._connection.execute(hot.VIEW, columns)
         return {AccountKey(*row[:2]): AccountView(*row[2:]) for row in rows}
+
+    def invoices(self, keys: Sequence[AccountKey]) -> dict[AccountKey, InvoiceView]:
+        execute = self._connection.execute
+        return announced.viewed_invoices(
+            (key, execute(_INVOICE_VIEW, (*key, *key)).fetchall()) for key in keys
+        )
 
 
 class PostgresLookups:

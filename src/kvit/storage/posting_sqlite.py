@@ -16,11 +16,27 @@ from kvit.domain.model import (
     AccountState,
     OpenItem,
     PaymentKey,
+    StoredHold,
     StoredPayment,
     VoidRow,
 )
-from kvit.services.ports import AccountView, LookupBook, PostingBook, PostingPlan, Situation
+from kvit.services.ports import (
+    AccountView,
+    InvoiceView,
+    LookupBook,
+    PostingBook,
+    PostingPlan,
+    Situation,
+    Wanted,
+)
 from kvit.storage import sqlite
+from kvit.storage.announced import (
+    HOLD_COLUMNS,
+    INVOICE_VIEW,
+    gathered_invoices,
+    gathered_reservations,
+    viewed_invoices,
+)
 from kvit.storage.rows import insert_rows
 
 T = TypeVar("T")
@@ -30,14 +46,30 @@ T = TypeVar("T")
 _SIZES = (64, 16, 4, 1)
 
 _FOUND = """
-p.receipt, p.account_id, a.number, p.amount_minor, p.currency, p.service, p.state, p.received_at_us,
-p.network_at_us, p.attempts
+p.receipt, p.account_id, coalesce(a.number, ''), p.amount_minor, p.currency, p.service, p.state,
+p.received_at_us, p.network_at_us, p.attempts, p.typed, p.service_code
 """
 _KEY = "(VALUES {rows}) AS q CROSS JOIN"
 _FIND = f"""
 SELECT q.column1, q.column2, q.column3, {_FOUND}
 FROM {_KEY} payments AS p ON p.biller_id = q.column1 AND p.agreement_id = q.column2 AND p.txn = q.column3
-CROSS JOIN accounts AS a ON a.biller_id = p.biller_id AND a.account_id = p.account_id
+LEFT JOIN accounts AS a ON a.biller_id = p.biller_id AND a.account_id = p.account_id
+"""
+_HOLDS = f"""
+SELECT q.column1, q.column2, q.column3, {HOLD_COLUMNS}
+FROM {_KEY} holds AS h ON h.biller_id = q.column1 AND h.agreement_id = q.column2 AND h.txn = q.column3
+LEFT JOIN accounts AS a ON a.biller_id = h.biller_id AND a.account_id = h.account_id
+"""
+_INVOICES = f"""
+SELECT q.column1, q.column2, c.charge_id, c.account_id, a.number
+FROM {_KEY} charges AS c INDEXED BY charges_document
+ON c.biller_id = q.column1 AND c.document = q.column2 AND c.document <> ''
+JOIN accounts AS a ON a.biller_id = c.biller_id AND a.account_id = c.account_id
+"""
+_RESERVED = f"""
+SELECT h.biller_id, h.typed, h.agreement_id, h.txn, h.expires_at_us
+FROM {_KEY} holds AS h INDEXED BY holds_standing
+ON h.biller_id = q.column1 AND h.typed = q.column2 AND h.state = 'held'
 """
 _VOID = "SELECT * FROM voids WHERE biller_id = ? AND receipt = ?"
 # One row with all of them: each row that is fetched would be a turn of its own.
@@ -65,11 +97,19 @@ _OPEN_SUMS = """
 UPDATE charges SET open_minor = open_minor + q.column3 FROM (VALUES {rows}) AS q
 WHERE biller_id = q.column1 AND charge_id = q.column2
 """
+_INVOICE_VIEW = INVOICE_VIEW.format(mark="?")
 _VIEW = "SELECT status, balance_minor, name FROM accounts WHERE biller_id = ? AND number = ?"
 _INSERTS = {
     name: insert_rows(name)
-    for name in ("payments", "transactions", "entries", "allocations", "outbox", "journal")
+    for name in ("holds", "payments", "transactions", "entries", "allocations", "outbox", "journal")
 }
+_HOLD_ATTEMPTS = _ATTEMPTS.replace("payments", "holds")
+_HOLD_ENDS = """
+UPDATE holds SET state = q.column1, ended_at_us = q.column2, reason = q.column3, void_txn = q.column4,
+    end_act_id = q.column5
+FROM (VALUES {rows}) AS q
+WHERE biller_id = q.column6 AND agreement_id = q.column7 AND txn = q.column8
+"""
 
 
 @cache
@@ -85,14 +125,14 @@ class SqlitePostingBook:
     def __init__(self, connection: sqlite.Connection) -> None:
         self._connection = connection
 
-    def situation(
-        self, keys: Sequence[PaymentKey], accounts: Sequence[AccountKey], ids_count: int
-    ) -> Situation:
-        execute = self._connection.execute
+    def situation(self, wanted: Wanted) -> Situation:
+        execute, ids_count = self._connection.execute, wanted.ids_count
         situation = Situation({}, {}, {}, {}, [])
-        for cursor in self._each(_FIND, keys):
-            for row in cursor.fetchall():
-                self._found(situation, PaymentKey(*row[:3]), StoredPayment(*row[3:]))
+        for row in self._rows(_FIND, wanted.payments):
+            self._found(situation, PaymentKey(*row[:3]), StoredPayment(*row[3:]))
+        accounts = wanted.accounts
+        if wanted.held or wanted.invoices:
+            accounts = self._announced(situation, wanted)
         for biller_id, *account in self._listed(_ACCOUNTS, accounts):
             state = AccountState(*account)
             situation.accounts[AccountKey(biller_id, state.number)] = state
@@ -101,16 +141,31 @@ class SqlitePostingBook:
             situation.charges[biller_id, account_id].append(OpenItem(*charge))
         for items in situation.charges.values():
             items.sort(key=by_age)
-        for biller_id in {key.biller_id for key in keys}:
+        for biller_id in {key.biller_id for key in wanted.payments}:
             row = execute(_CLOSED, (biller_id,)).fetchone()
             situation.closed_through[biller_id] = row[0] if row else ""
         next_id = execute(_IDS, (ids_count,)).fetchone()[0]
         situation.ids = list(range(next_id - ids_count, next_id))
         return situation
 
+    def _announced(self, situation: Situation, wanted: Wanted) -> list[AccountKey]:
+        """Read holds and invoices; all accounts that the batch is about, by number."""
+        accounts = set(wanted.accounts)
+        for row in self._rows(_HOLDS, wanted.held):
+            hold = situation.holds[PaymentKey(*row[:3])] = StoredHold(*row[3:])
+            accounts.add(AccountKey(row[0], hold.number))
+        invoices = gathered_invoices(self._rows(_INVOICES, wanted.invoices))
+        situation.invoices = invoices
+        accounts.update(AccountKey(key.biller_id, invoice.number) for key, invoice in invoices.items())
+        situation.reserved = gathered_reservations(self._rows(_RESERVED, wanted.invoices))
+        return sorted(accounts)
+
     def write(self, plan: PostingPlan) -> None:
-        self._send(_ATTEMPTS, [(*row[:3], row.more) for row in plan.attempts])
+        self._send(_ATTEMPTS, plan.attempts)
+        self._send(_HOLD_ATTEMPTS, plan.hold_attempts)
+        self._send(_HOLD_ENDS, plan.hold_ends)
         try:
+            self._send(_INSERTS["holds"], plan.holds)
             self._send(_INSERTS["payments"], plan.payments)
         except sqlite.IntegrityError as error:
             raise ClaimLost from error
@@ -137,6 +192,10 @@ class SqlitePostingBook:
                 text = _sized(statement, size, len(some[0]))
                 yield self._connection.execute(text, [value for row in some for value in row])
                 place, left = place + size, left - size
+
+    def _rows(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+        for cursor in self._each(statement, rows):
+            yield from cursor.fetchall()
 
     def _listed(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> Iterator[list[Any]]:
         """The rows that ``statement`` gives as one JSON text."""
@@ -208,6 +267,10 @@ class SqliteLookupBook:
         execute = self._connection.execute
         found = ((key, execute(_VIEW, key).fetchone()) for key in keys)
         return {key: AccountView(*row) for key, row in found if row is not None}
+
+    def invoices(self, keys: Sequence[AccountKey]) -> dict[AccountKey, InvoiceView]:
+        execute = self._connection.execute
+        return viewed_invoices((key, execute(_INVOICE_VIEW, (*key, *key)).fetchall()) for key in keys)
 
 
 class QuickSqliteLookups:

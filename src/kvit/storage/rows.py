@@ -13,6 +13,8 @@ ROWS: dict[str, Any] = {
     "charges": model.ChargeRow,
     "adjustments": model.AdjustmentRow,
     "payments": model.PaymentRow,
+    "holds": model.HoldRow,
+    "notes": model.NoteRow,
     "voids": model.VoidRow,
     "allocations": model.AllocationRow,
     "transactions": model.TransactionRow,

@@ -111,6 +111,13 @@ charges = _table(
     key=("biller_id", "charge_id"),
 )
 Index(
+    "charges_document",
+    charges.c.biller_id,
+    charges.c.document,
+    sqlite_where=charges.c.document != text("''"),
+    postgresql_where=charges.c.document != text("''"),
+)
+Index(
     "charges_open",
     charges.c.biller_id,
     charges.c.account_id,
@@ -153,6 +160,8 @@ payments = _table(
     _big("received_at_us"),
     _text("accounting_date"),
     _text("fields"),
+    Column("typed", Text, nullable=False, server_default=""),
+    Column("service_code", Text, nullable=False, server_default=""),
     UniqueConstraint("biller_id", "receipt", name="payments_receipt"),
     key=("biller_id", "agreement_id", "txn"),
 )
@@ -160,6 +169,54 @@ payments = _table(
 # way to one payment, and walks all payments of the agreement.
 Index("payments_account", payments.c.account_id, payments.c.biller_id)
 Index("payments_day", payments.c.accounting_date, payments.c.biller_id, payments.c.agreement_id)
+
+holds = _table(
+    "holds",
+    _text("biller_id"),
+    _text("agreement_id"),
+    _text("txn"),
+    _big("receipt"),
+    _big("account_id"),
+    _big("amount_minor"),
+    _text("currency"),
+    _text("service"),
+    _text("state"),
+    Column("attempts", Integer, nullable=False),
+    _text("network_time"),
+    _big("network_at_us", nullable=True),
+    _big("held_at_us"),
+    _big("expires_at_us", nullable=True),
+    _big("ended_at_us", nullable=True),
+    _text("reason"),
+    _text("void_txn"),
+    _text("targets"),
+    _text("fields"),
+    _text("typed"),
+    _text("service_code"),
+    _big("act_id"),
+    _big("end_act_id", nullable=True),
+    UniqueConstraint("biller_id", "receipt", name="holds_receipt"),
+    key=("biller_id", "agreement_id", "txn"),
+)
+Index(
+    "holds_standing",
+    holds.c.biller_id,
+    holds.c.typed,
+    sqlite_where=holds.c.state == text("'held'"),
+    postgresql_where=holds.c.state == text("'held'"),
+)
+Index("holds_network", holds.c.network_at_us, holds.c.biller_id, holds.c.agreement_id)
+
+notes = _table(
+    "notes",
+    _text("biller_id"),
+    _big("receipt"),
+    _big("note_id"),
+    _text("kind"),
+    _big("noted_at_us"),
+    _text("fields"),
+    key=("biller_id", "receipt", "note_id"),
+)
 
 voids = _table(
     "voids",
@@ -270,6 +327,8 @@ MUTABLE: dict[str, tuple[str, ...]] = {
     "charges": ("open_minor",),
     "adjustments": ("advance_minor",),
     "payments": ("state", "attempts", "advance_minor"),
+    "holds": ("state", "attempts", "ended_at_us", "reason", "void_txn", "end_act_id"),
+    "notes": (),
     "voids": (),
     "allocations": (),
     "transactions": (),

@@ -12,7 +12,9 @@ from kvit.services.audit.facts import (
     AuditBook,
     ChargeFact,
     EntryFact,
+    HoldFact,
     JournalFact,
+    NoteFact,
     OutboxFact,
     PaymentFact,
     SliceFact,
@@ -82,6 +84,9 @@ class Bundle:
     slice: list[SliceFact] = field(default_factory=list)
     outbox: list[OutboxFact] = field(default_factory=list)
     journal: list[JournalFact] = field(default_factory=list)
+    holds_begun: list[HoldFact] = field(default_factory=list)
+    holds_ended: list[HoldFact] = field(default_factory=list)
+    notes: list[NoteFact] = field(default_factory=list)
 
 
 def bundles(book: AuditBook, biller_id: str) -> Iterator[Bundle]:
@@ -96,8 +101,11 @@ def bundles(book: AuditBook, biller_id: str) -> Iterator[Bundle]:
     slices = Stream(book.slices(biller_id))
     outbox = Stream(book.outbox(biller_id))
     journal = Stream(book.journal(biller_id))
+    begun, ended = Stream(book.holds_begun(biller_id)), Stream(book.holds_ended(biller_id))
+    notes = Stream(book.notes(biller_id))
     streams: list[Stream[Any]] = [
         transactions, entries, payments, charges, adjustments, voids, allocations, slices, outbox, journal,
+        begun, ended, notes,
     ]  # fmt: skip
     for lowest in merged_ids(streams):
         yield Bundle(
@@ -112,4 +120,7 @@ def bundles(book: AuditBook, biller_id: str) -> Iterator[Bundle]:
             slices.take(lowest),
             outbox.take(lowest),
             journal.take(lowest),
+            begun.take(lowest),
+            ended.take(lowest),
+            notes.take(lowest),
         )

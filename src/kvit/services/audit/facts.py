@@ -8,7 +8,9 @@ from typing import NamedTuple, Protocol
 from kvit.domain.model import (
     AdjustmentRow,
     ChargeRow,
+    HoldRow,
     JournalRow,
+    NoteRow,
     OutboxRow,
     PaymentRow,
     VoidRow,
@@ -41,6 +43,23 @@ class PaymentFact(NamedTuple):
     row: PaymentRow
     number: str | None
     void_id: int | None
+
+
+class HoldFact(NamedTuple):
+    """A hold as one of its records sees it: ``id`` is the record's; ``number`` is that of its account."""
+
+    id: int
+    row: HoldRow
+    number: str | None
+
+
+class NoteFact(NamedTuple):
+    """A note on a payment; ``id`` is its record's. The payment's own ids are null without one."""
+
+    id: int
+    row: NoteRow
+    agreement_id: str | None
+    txn: str | None
 
 
 class ChargeFact(NamedTuple):
@@ -77,6 +96,7 @@ class VoidFact(NamedTuple):
 
     id: int
     row: VoidRow
+    account_id: int | None
     agreement_id: str | None
     txn: str | None
     number: str | None
@@ -163,6 +183,16 @@ class AuditBook(Protocol):
     def entries(self, biller_id: str) -> Iterable[EntryFact]: ...
 
     def payments(self, biller_id: str) -> Iterable[PaymentFact]: ...
+
+    def holds_begun(self, biller_id: str) -> Iterable[HoldFact]:
+        """The holds by the record of their beginning."""
+        ...
+
+    def holds_ended(self, biller_id: str) -> Iterable[HoldFact]:
+        """Those that have ended, by the record of that."""
+        ...
+
+    def notes(self, biller_id: str) -> Iterable[NoteFact]: ...
 
     def charges(self, biller_id: str) -> Iterable[ChargeFact]: ...
 

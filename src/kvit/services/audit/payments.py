@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kvit.domain.journal import digest_of, payment_digest
+from kvit.domain.model import NOBODY
 from kvit.services.audit.bundles import Bundle
 from kvit.services.audit.facts import PaymentFact, VoidFact
 from kvit.services.audit.ledger import has_sides, sides_text
@@ -12,9 +13,9 @@ from kvit.services.audit.report import Findings
 
 def check_payment(findings: Findings, bundle: Bundle, fact: PaymentFact) -> None:
     row, subject, amount_minor = fact.row, f"payment {fact.id}", fact.row.amount_minor
-    client = (f"client:{fact.number}", -amount_minor, row.currency)
+    owner = (_owner(row.account_id, fact.number), -amount_minor, row.currency)
     clearing = (f"clearing:{row.agreement_id}", amount_minor, row.currency)
-    if not has_sides(bundle, clearing, client):
+    if not has_sides(bundle, clearing, owner):
         what = f"{findings.money(amount_minor)} by {row.agreement_id} for {fact.number}"
         findings.add("payment", subject, f"of {what} is booked as {sides_text(findings, bundle)}")
     if not bundle.transactions:
@@ -32,7 +33,7 @@ def check_payment(findings: Findings, bundle: Bundle, fact: PaymentFact) -> None
 
 def _check_by_itself(findings: Findings, subject: str, fact: PaymentFact) -> None:
     row, is_voided = fact.row, fact.void_id is not None
-    if fact.number is None:
+    if fact.number is None and row.account_id != NOBODY:
         findings.add("payment", subject, f"is of account id {row.account_id}, which does not exist")
     if row.amount_minor <= 0 or row.currency != findings.currency:
         findings.add("payment", subject, f"of {findings.money(row.amount_minor)} {row.currency} cannot be")
@@ -45,15 +46,20 @@ def _check_by_itself(findings: Findings, subject: str, fact: PaymentFact) -> Non
         findings.add("void", subject, f"says that it is {row.state}, but {there}")
 
 
+def _owner(account_id: int, number: str | None) -> str:
+    """The ledger's name of whose money it is."""
+    return "suspense" if account_id == NOBODY else f"client:{number}"
+
+
 def check_void(findings: Findings, bundle: Bundle, fact: VoidFact) -> None:
     row, subject = fact.row, f"void of payment {fact.row.receipt}"
     if fact.amount_minor is None:
         findings.add("void", subject, "takes back a payment that does not exist")
         return
     currency = fact.currency or ""
-    client = (f"client:{fact.number}", fact.amount_minor, currency)
+    owner = (_owner(fact.account_id or NOBODY, fact.number), fact.amount_minor, currency)
     clearing = (f"clearing:{fact.agreement_id}", -fact.amount_minor, currency)
-    if not has_sides(bundle, clearing, client):
+    if not has_sides(bundle, clearing, owner):
         what = f"of {findings.money(fact.amount_minor)} is booked as {sides_text(findings, bundle)}"
         findings.add("void", subject, what)
     check_told(findings, bundle, subject)

@@ -15,6 +15,8 @@ CHECKS: dict[str, str] = {
     "transaction": "a transaction sums to zero per currency, has both its sides, and belongs to one thing",
     "payment": "a payment has its transaction with exactly the two entries it must have",
     "void": "a voided payment has one void with the entries negated, and no other payment has one",
+    "hold": "a hold is what its records say, and was posted as the payment that is there, or not at all",
+    "note": "a note is about a payment that is there",
     "charge": "a charge has its transaction and entries, and is what its act recorded",
     "adjustment": "an adjustment has its transaction and entries, and is what its journal record says",
     "allocation": "an allocation leads from money to a charge of one account, and a known act made it",

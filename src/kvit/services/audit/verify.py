@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from kvit.services.audit import ledger, payments, receivables, records
+from kvit.services.audit import holds, ledger, payments, receivables, records
 from kvit.services.audit.accounts import accounts, check_account
 from kvit.services.audit.bundles import Bundle, bundles
 from kvit.services.audit.chain import Anchor, check_chain, check_unsealed
@@ -74,6 +74,13 @@ def check_bundle(findings: Findings, bundle: Bundle) -> None:
         receivables.check_charge(findings, bundle, charge)
     for adjustment in bundle.adjustments:
         receivables.check_adjustment(findings, bundle, adjustment)
+    for hold in bundle.holds_begun:
+        holds.check_begun(findings, bundle, hold)
+    for hold in bundle.holds_ended:
+        holds.check_ended(findings, bundle, hold)
+    for note in bundle.notes:
+        holds.check_note(findings, bundle, note)
+    holds.check_tellings(findings, bundle)
     receivables.check_allocations(findings, bundle)
     receivables.check_advances(findings, bundle)
     records.check_records(findings, bundle)
