@@ -6,6 +6,7 @@ protocols also run on cheap hosting.
 
 from __future__ import annotations
 
+import hmac
 from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 from kvit.domain.messages import HttpRequest, HttpResponse
@@ -14,22 +15,21 @@ from kvit.protocols import kit, xmlkit
 _ENVELOPE = (("xmlns:soapenv", "http://schemas.xmlsoap.org/soap/envelope/"),)
 _TYPE = (b"content-type", b"text/xml; charset=utf-8")
 
-Texts = List[Tuple[str, str]]
-
 
 class Body(NamedTuple):
-    """The one element of a body: its name, and the elements in it.
+    """The one element of a body: its name, and what is in it.
 
-    ``texts`` are those without children, ``groups`` the others with their own texts; both in their order.
+    ``texts`` are the elements without children, ``groups`` the others, each with its own texts. A group may
+    be there several times, a text once.
     """
 
     name: str
-    texts: Texts
-    groups: List[Tuple[str, Texts]]
+    texts: Dict[str, str]
+    groups: List[Tuple[str, Dict[str, str]]]
 
 
 def body_of(document: bytes) -> Optional[Body]:
-    """What an envelope brings; ``None`` for broken XML, another document, or not just one element."""
+    """What an envelope brings; ``None`` for broken XML, another document, or what has no one meaning."""
     root = xmlkit.parse(document)
     if root is None or local(root.tag) != "Envelope":
         return None
@@ -37,23 +37,45 @@ def body_of(document: bytes) -> Optional[Body]:
     if len(bodies) != 1 or len(bodies[0].children) != 1:
         return None
     (call,) = bodies[0].children
-    groups = [(local(child.tag), _texts(child)) for child in call.children if child.children]
-    return Body(local(call.tag), _texts(call), groups)
+    texts = _texts([child for child in call.children if not child.children])
+    groups = []
+    for child in call.children:
+        if child.children:
+            inside = _texts(child.children)
+            if inside is None:
+                return None
+            groups.append((local(child.tag), inside))
+    return None if texts is None else Body(local(call.tag), texts, groups)
 
 
-def _texts(element: xmlkit.Element) -> Texts:
-    return [(local(child.tag), child.text.strip()) for child in element.children if not child.children]
+def _texts(elements: List[xmlkit.Element]) -> Optional[Dict[str, str]]:
+    """Texts by name; ``None`` where a name is there twice or is no text."""
+    values = {local(element.tag): element.text.strip() for element in elements if not element.children}
+    return values if len(values) == len(elements) else None
+
+
+def asked(request: HttpRequest) -> Optional[Body]:
+    """What a POST asks for. The bytes are parsed by the first call."""
+    remembered = request.__dict__  # the request never changes, and what it says goes when it goes
+    if "parsed_soap" not in remembered:
+        remembered["parsed_soap"] = body_of(request.body) if request.method == "POST" else None
+    body: Optional[Body] = remembered["parsed_soap"]
+    return body
+
+
+def accepts(body: Body, login: Tuple[str, str], password: Tuple[str, str]) -> bool:
+    """Do these elements (name, secret) stand in the call? Compared in constant time; none are asked for where
+    both secrets are empty."""
+    good = True
+    for name, secret in (login, password) if login[1] or password[1] else ():
+        given = body.texts.get(name, "").encode("utf-8", "surrogatepass")
+        good &= hmac.compare_digest(given, secret.encode("utf-8", "surrogatepass"))
+    return good
 
 
 def local(tag: str) -> str:
     """A name without its prefix."""
     return tag.rpartition(":")[2]
-
-
-def once(texts: Texts) -> Optional[Dict[str, str]]:
-    """Texts by name; ``None`` where a name is there twice."""
-    values = dict(texts)
-    return values if len(values) == len(texts) else None
 
 
 def elements(pairs: Iterable[Tuple[str, str]]) -> str:
