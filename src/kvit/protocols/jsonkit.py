@@ -8,6 +8,7 @@ only, Python 3.9 syntax: protocols also run on cheap hosting.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Tuple, Union
 
 from kvit.domain.messages import HttpRequest, HttpResponse, Malformed
@@ -34,6 +35,7 @@ class Number(str):
 
 
 _TEXTS = (str, int, Number)
+_SPEAKABLE = re.compile("[A-Za-z][A-Za-z0-9_.-]{0,31}")
 
 
 class _Refused(Exception):
@@ -160,6 +162,35 @@ class Fields:
             self.wrong(name, "not a sum")
             return 0
         return amount_minor
+
+    def decimal_minor(self, name: str, exponent: int) -> int:
+        """A sum in major units as minor units, a text alone: a number could be rounded on its way."""
+        text = self.text(name)
+        amount_minor = parse_amount(text, exponent)
+        if text and amount_minor is None:
+            self.wrong(name, "not a sum")
+        return amount_minor or 0
+
+    def currency(self, name: str) -> str:
+        """Three capital letters (ISO 4217)."""
+        text = self.text(name)
+        if text and not (len(text) == 3 and text.isascii() and text.isalpha() and text.isupper()):
+            self.wrong(name, "not a currency code")
+        return text
+
+    def instant(self, name: str, *, required: bool = True) -> str:
+        """A time with its offset (``times.parse_instant``); ``""`` when left out or wrong."""
+        text = self.text(name, required=required)
+        iso = times.parse_instant(text) if text else ""
+        if iso is None:
+            self.wrong(name, "not a time with its offset")
+        return iso or ""
+
+    def only(self, names: Tuple[str, ...]) -> None:
+        """Any other member is wrong: a misspelt one must not be passed over."""
+        for name in self.values:
+            if name not in names:
+                self.wrong(name if _SPEAKABLE.fullmatch(name) else "member", "unknown")
 
     def moment_ms(self, name: str, *, required: bool = True) -> str:
         """Milliseconds since 1970 as ISO text with the offset of UTC; ``""`` when left out."""
