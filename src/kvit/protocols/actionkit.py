@@ -178,7 +178,7 @@ def pairs(command: Command, terms: Terms) -> List[Tuple[str, str]]:
             asked += [kind, *command.fields]
         else:
             amount = format_amount(command.amount_minor, terms.exponent)
-            date = command.network_time_raw or command.network_time
+            date = command.network_time_raw or times.format_moment(command.network_time, times.ISO)
             asked += [("amount", amount), kind, ("receipt", command.txn), ("date", date), *command.fields]
     elif isinstance(command, Void):
         asked = [("action", "cancel"), ("receipt", command.txn), ("mes", command.reason)]
