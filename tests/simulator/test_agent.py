@@ -18,6 +18,7 @@ from kvit.protocols.registry import PROTOCOLS
 from kvit.simulator import wire
 from kvit.simulator.agent import ANSWER_BYTES_MAX, Agent, Exchange
 from kvit.simulator.identity import TimeIds
+from kvit.simulator.orders import Orders
 from tests.simulator.biller import NUMBER, TERMS, TinyBiller, served
 
 QIWI = PROTOCOLS["qiwi"]
@@ -148,6 +149,16 @@ def test_bytes_that_are_no_text_stay_visible() -> None:
     assert text == "GET /pay?a=\\xff HTTP/1.1\n\nИ\\xfe"
 
 
+def test_a_path_and_somebody_else_s_door() -> None:
+    assert (
+        wire.target_of(wire.door_of("http://a.example", "uzum"), HttpRequest("POST", "check"))
+        == b"/pay/uzum/check"
+    )
+    theirs = wire.door_of("https://b.example/osmp.php?key=1", "")
+    assert wire.target_of(theirs, HttpRequest("GET", "", b"a=1")) == b"/osmp.php?key=1&a=1"
+    assert wire.target_of(wire.door_of("http://c.example", ""), HttpRequest("GET", "")) == b"/"
+
+
 @pytest.mark.parametrize(
     ("base_url", "host", "target"),
     [
@@ -169,7 +180,7 @@ def test_the_door_of_an_agreement(base_url: str, host: bytes, target: bytes) -> 
 def with_biller(biller: TinyBiller, amount_minor: int = 10_000) -> list[Exchange]:
     async def played(base_url: str) -> list[Exchange]:
         async with Agent(base_url, QIWI, TERMS, 5.0) as agent:
-            return await agent.pay_until_final(agent.post(NUMBER, amount_minor), NO_PAUSES)
+            return await agent.repeat(agent.post(NUMBER, amount_minor), NO_PAUSES)
 
     with served(biller) as base_url:
         return asyncio.run(played(base_url))
@@ -194,18 +205,45 @@ def test_patience_ends_with_the_pauses() -> None:
     assert [one.heard.step for one in exchanges] == ["again"] * (len(NO_PAUSES) + 1)
 
 
-def test_ids_are_digits_that_grow_even_when_the_clock_does_not() -> None:
-    new_txn = TimeIds(clock_ns=lambda: 1_795_403_741_748_583_999)
-    ids = [new_txn() for _ in range(3)]
-    assert ids == ["1795403741748583", "1795403741748584", "1795403741748585"]
+def test_numbers_grow_even_when_the_clock_does_not_and_fit_every_protocol() -> None:
+    new_number = TimeIds(clock_ns=lambda: 1_795_403_741_748_583_999)
+    assert [new_number() for _ in range(3)] == [179540374174858, 179540374174859, 179540374174860]
 
 
 def test_new_ids_and_the_network_s_time_are_injected() -> None:
     now = datetime(2026, 3, 14, 9, 15, 30, 123, tzinfo=UTC)
-    agent = Agent("http://kvit.example", QIWI, TERMS, new_txn=lambda: "42", now=lambda: now)
+    orders = Orders(QIWI, TERMS, now=lambda: now, new_number=lambda: 42)
+    agent = Agent("http://kvit.example", QIWI, TERMS, orders=orders)
     post = agent.post(NUMBER, 45_000)
     assert (post.txn, post.network_time) == ("42", "2026-03-14T09:15:30")
     assert agent.lookup(NUMBER).txn == "42"
     again = agent.post(NUMBER, 45_000, "41", "2026-03-14T09:00:00")
     assert (again.txn, again.network_time) == ("41", "2026-03-14T09:00:00")
     asyncio.run(agent.__aexit__(None, None, None))
+
+
+def test_an_answer_that_is_taken_a_byte_at_a_time_is_the_same_answer() -> None:
+    with listening(ANSWER) as listener:
+
+        async def played() -> Exchange:
+            async with Agent(f"http://127.0.0.1:{listener.port}", QIWI, TERMS, 5.0) as agent:
+                return await agent.send(agent.post(NUMBER, 45_000, "700000000001"), slowly=True)
+
+        exchange = asyncio.run(played())
+    assert exchange.response_text == f"{HEAD}\n\n{BODY}"
+    assert (exchange.heard.step, exchange.failure) == ("done", "")
+    assert exchange.elapsed_ms > len(ANSWER)
+    head, _, body = exchange.request_text.partition("\n\n")
+    assert listener.heard == (head.replace("\n", "\r\n") + "\r\n\r\n" + body).encode()
+
+
+@pytest.mark.parametrize(("answer", "failure"), [(ANSWER[:-10], "broken"), (b"nonsense\r\n\r\n", "broken")])
+def test_a_slow_reader_notices_an_answer_that_is_none(answer: bytes, failure: str) -> None:
+    with listening(answer) as listener:
+
+        async def played() -> Exchange:
+            async with Agent(f"http://127.0.0.1:{listener.port}", QIWI, TERMS, 5.0) as agent:
+                return await agent.send(agent.post(NUMBER, 45_000), slowly=True)
+
+        exchange = asyncio.run(played())
+    assert (exchange.failure, exchange.heard.step) == (failure, "again")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -18,8 +18,8 @@ import httpx2
 
 from kvit.domain.messages import Command, HttpRequest, HttpResponse, Lookup, Post
 from kvit.protocols.base import Heard, Protocol, Terms
-from kvit.simulator import wire
-from kvit.simulator.identity import new_txn as time_based_txn
+from kvit.simulator import slow, wire
+from kvit.simulator.orders import Orders
 
 #: What can become of a request that brought no answer.
 FAILURES = ("timeout", "unreachable", "broken", "dropped")
@@ -58,8 +58,8 @@ class Exchange:
 class Agent:
     """One network with one agreement: ``async with Agent(...) as agent: await agent.send(...)``.
 
-    ``base_url`` is the biller's server; the door behind it is ``/pay/<agreement id>``. ``now`` gives the
-    time of the agreement's zone.
+    ``base_url`` is the biller's server; the door behind it is ``/pay/<agreement id>``, or ``base_url`` itself
+    where the terms name no agreement. ``orders`` makes its commands.
     """
 
     def __init__(
@@ -68,14 +68,12 @@ class Agent:
         protocol: Protocol,
         terms: Terms,
         timeout_s: float = 20.0,
-        new_txn: Callable[[], str] = time_based_txn,
-        now: Callable[[], datetime] = datetime.now,
+        orders: Orders | None = None,
     ) -> None:
         self.protocol = protocol
         self.terms = terms
-        self.new_txn = new_txn
+        self.orders = orders or Orders(protocol, terms)
         self._timeout_s = timeout_s
-        self._now = now
         self._door = wire.door_of(base_url, terms.agreement_id)
         # Certificates are only loaded where there is something to verify: loading costs 20 ms an agent.
         self._client = httpx2.AsyncClient(
@@ -92,35 +90,42 @@ class Agent:
 
     def lookup(self, number: str, txn: str = "") -> Lookup:
         """A question about client ``number``, under a new id unless ``txn`` is given."""
-        return Lookup(txn=txn or self.new_txn(), number=number)
+        return self.orders.lookup(number, txn)
 
     def post(self, number: str, amount_minor: int, txn: str = "", network_time: str = "") -> Post:
-        """A payment taken now, under a new id unless ``txn`` is given.
+        """A payment in one phase, taken now; see ``Orders.first``."""
+        return self.orders.post(number, amount_minor, txn, network_time)
 
-        A repetition gives the ``txn`` and ``network_time`` of the first attempt: networks send it again
-        word for word.
+    async def send(self, command: Command, *, drop: bool = False, slowly: bool = False) -> Exchange:
+        """Send ``command`` and hear the answer. ``drop``: hang up before reading it.
+
+        ``slowly``: take the answer a byte at a time.
         """
-        taken = network_time or self._now().strftime("%Y-%m-%dT%H:%M:%S")
-        return Post(txn=txn or self.new_txn(), number=number, amount_minor=amount_minor, network_time=taken)
-
-    async def send(self, command: Command, *, drop: bool = False) -> Exchange:
-        """Send ``command`` and hear the answer. ``drop``: hang up before reading it."""
         request = self.protocol.ask(command, self.terms)
+        return await self.carry(command, request, drop=drop, slowly=slowly)
+
+    async def carry(
+        self, command: Command, request: HttpRequest, *, drop: bool = False, slowly: bool = False
+    ) -> Exchange:
+        """Send ``request``, which is to be read as an attempt at ``command``: a good one or a bent one."""
         target = wire.target_of(self._door, request)
         headers = wire.headers_of(self._door, request)
-        at = self._now()
+        at = self.orders.now()
         started = time.perf_counter()
         response, response_text, failure = None, "", ""
         try:
             async with asyncio.timeout(self._timeout_s):
-                response, response_text = await self._carry(request, target, headers, drop)
+                if slowly:
+                    response, response_text = await slow.carry(self._door, request, ANSWER_BYTES_MAX)
+                else:
+                    response, response_text = await self._carry(request, target, headers, drop)
         except TimeoutError:
             failure = "timeout"
         except _DropError:
             failure = "dropped"
-        except httpx2.ConnectError:
+        except (httpx2.ConnectError, ConnectionRefusedError):
             failure = "unreachable"
-        except httpx2.HTTPError:
+        except (httpx2.HTTPError, OSError, EOFError):
             failure = "broken"
         elapsed_ms = round((time.perf_counter() - started) * 1000, 1)
         return Exchange(
@@ -139,17 +144,17 @@ class Agent:
         """The same request ``times`` over, all in flight together."""
         return list(await asyncio.gather(*(self.send(command) for _ in range(times))))
 
-    async def pay_until_final(self, post: Post, pauses_s: Sequence[float] = PAUSES_S) -> list[Exchange]:
-        """Repeat ``post`` while the answer says "again", resting ``pauses_s`` between the attempts.
+    async def repeat(self, command: Command, pauses_s: Sequence[float] = PAUSES_S) -> list[Exchange]:
+        """Send ``command`` while the answer says "again", resting ``pauses_s`` between the attempts.
 
         Ends with the first final answer, or when the pauses are used up.
         """
-        exchanges = [await self.send(post)]
+        exchanges = [await self.send(command)]
         for pause_s in pauses_s:
             if exchanges[-1].heard.step != "again":
                 break
             await asyncio.sleep(pause_s)
-            exchanges.append(await self.send(post))
+            exchanges.append(await self.send(command))
         return exchanges
 
     async def _carry(

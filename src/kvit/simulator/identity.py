@@ -1,4 +1,4 @@
-"""Where an agent's new transaction ids come from."""
+"""Where the numbers of an agent's new payments come from."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 
 class TimeIds:
-    """Ids of sixteen digits: microseconds since 1970, never the same twice, always growing.
+    """Numbers below 10**15: tens of microseconds since 1970, never the same twice, always growing.
 
-    Networks number their payments with up to twenty digits (QIWI), so these fit everywhere, and a
-    simulator that is started anew does not repeat the ids of yesterday.
+    Every protocol can write such a number as its own kind of id (``Protocol.txn_of``), and a simulator that
+    is started anew does not repeat the ids of yesterday.
     """
 
     def __init__(self, clock_ns: Callable[[], int] = time.time_ns) -> None:
@@ -19,11 +19,11 @@ class TimeIds:
         self._last = 0
         self._lock = threading.Lock()
 
-    def __call__(self) -> str:
+    def __call__(self) -> int:
         with self._lock:
-            self._last = max(self._last + 1, self._clock_ns() // 1000)
-            return str(self._last)
+            self._last = max(self._last + 1, self._clock_ns() // 10_000)
+            return self._last
 
 
 #: One source for the whole process: agents live for one errand, their ids for ever.
-new_txn = TimeIds()
+new_number = TimeIds()

@@ -39,7 +39,7 @@ _MEDIA_TYPES = {
     "svg": "image/svg+xml",
 }
 
-Reply = TypeVar("Reply", views.CheckReply, views.PayReply, views.MischiefReply)
+Reply = TypeVar("Reply", views.CheckReply, views.PayReply, views.CancelReply, views.MischiefReply)
 
 _SIGNS = {"RUB": "₽", "KZT": "₸", "UAH": "₴", "USD": "$", "EUR": "€"}
 
@@ -49,7 +49,7 @@ def kiosk_router(settings: KioskSettings) -> Router:
     room = Room(settings)
     return Router(
         path="/kiosk",
-        route_handlers=[page, static_file, check, pay, mischief],
+        route_handlers=[page, static_file, check, pay, cancel, mischief],
         dependencies={"room": Provide(lambda: room, sync_to_thread=False)},
         response_headers=HEADERS,
         include_in_schema=False,
@@ -103,6 +103,14 @@ async def pay(
 ) -> Response[views.PayReply | views.Complaint]:
     """Make one attempt to pay."""
     return answer(await room.pay(data))
+
+
+@post("/api/cancel", before_request=only_json, status_code=200)
+async def cancel(
+    data: JSONBody[views.CancelOrder], room: NamedDependency[Room]
+) -> Response[views.CancelReply | views.Complaint]:
+    """Make one attempt to take a payment back."""
+    return answer(await room.cancel(data))
 
 
 @post("/api/mischief", before_request=only_json, status_code=200)

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from kvit.domain.messages import Post
+from kvit.domain.messages import Hold, Post, Status
+from kvit.simulator import paying
 from kvit.simulator.agent import PAUSES_S, Agent, Exchange
 
 #: The kinds of mischief, as the kiosk's buttons name them.
@@ -36,24 +37,34 @@ class Mischief:
 
 async def again(agent: Agent, post: Post, first_receipt: str = "") -> Mischief:
     """Send a payment that has been confirmed (with ``first_receipt``) once more, word for word."""
-    exchange = await agent.send(post)
-    return Mischief((exchange,), judge_repeats([exchange], "again", first_receipt))
+    exchanges = await _cleared_up(agent, [await agent.send(post)])
+    return Mischief(tuple(exchanges), judge_repeats(exchanges, "again", first_receipt))
 
 
-async def at_once(agent: Agent, post: Post, times: int = 5) -> Mischief:
-    """Send one new payment ``times`` over in the same moment."""
-    exchanges = await agent.send_at_once(post, times)
-    return Mischief(tuple(exchanges), judge_repeats(exchanges, "at-once"))
+async def at_once(agent: Agent, first: Hold | Post, times: int = 5) -> Mischief:
+    """Send one new payment ``times`` over in the same moment: each phase of it."""
+    exchanges = await _cleared_up(agent, await agent.send_at_once(first, times))
+    verdict = judge_repeats(exchanges, "at-once")
+    held = next((one.heard.receipt for one in exchanges if one.heard.step == "done"), None)
+    if not isinstance(first, Hold) or held is None or not verdict.good:
+        return Mischief(tuple(exchanges), verdict)
+    posts = await agent.send_at_once(agent.orders.post_held(first, held), times)
+    posts = await _cleared_up(agent, posts)
+    return Mischief((*exchanges, *posts), judge_repeats(posts, "at-once"))
 
 
-async def drop(agent: Agent, post: Post, pauses_s: Sequence[float] = PAUSES_S) -> Mischief:
+async def drop(agent: Agent, first: Hold | Post, pauses_s: Sequence[float] = PAUSES_S) -> Mischief:
     """Hang up before the answer to a new payment can be read, then ask again as a network does."""
-    lost = await agent.send(post, drop=True)
-    repeats = await agent.pay_until_final(post, pauses_s)
-    return Mischief((lost, *repeats), judge_repeats(repeats[-1:], "drop"))
+    exchanges = [await agent.send(first, drop=True), *await agent.repeat(first, pauses_s)]
+    heard = exchanges[-1].heard
+    if isinstance(first, Hold) and heard.step == "done":
+        post = agent.orders.post_held(first, heard.receipt)
+        exchanges += [await agent.send(post, drop=True), *await agent.repeat(post, pauses_s)]
+    cleared = await _cleared_up(agent, exchanges[-1:])
+    return Mischief((*exchanges, *cleared[1:]), judge_repeats(cleared, "drop"))
 
 
-async def other_sum(agent: Agent, first: Post, changed: Post) -> Mischief:
+async def other_sum(agent: Agent, first: Hold | Post, changed: Hold | Post) -> Mischief:
     """Send the id of ``first``, a confirmed payment, with the sum of ``changed``."""
     assert first.txn == changed.txn
     assert first.amount_minor != changed.amount_minor
@@ -75,24 +86,34 @@ async def unknown(agent: Agent, number: str, amount_minor: int) -> Mischief:
     check = await agent.send(agent.lookup(number))
     if check.heard.step == "done":
         return Mischief((check,), Verdict("unknown-exists", True, {"number": number}))
-    pay = await agent.send(agent.post(number, amount_minor))
+    pay = await agent.send(agent.orders.first(number, amount_minor))
     values = {"number": number, "code": pay.heard.code, "receipt": pay.heard.receipt}
     if pay.heard.step == "stop":
         verdict = Verdict("unknown-refused", True, values)
     elif pay.heard.step == "again":
         verdict = Verdict("no-final-answer", True, {"count": "2"})
     else:
-        verdict = Verdict("unknown-taken", False, values)
+        # Money that is taken already cannot be refused: then suspense is where it belongs.
+        verdict = Verdict("unknown-taken", agent.protocol.habits.taken, values)
     return Mischief((check, pay), verdict)
+
+
+async def _cleared_up(agent: Agent, exchanges: list[Exchange]) -> list[Exchange]:
+    """With a status behind them where some were refused: some networks' "no" means "I have it already"."""
+    refused = [one for one in exchanges if isinstance(one.command, Post) and one.heard.step == "stop"]
+    if not refused or not agent.orders.offers("Status"):
+        return exchanges
+    return [*exchanges, await agent.send(Status(paying.txn_of(refused[0].command)))]
 
 
 def judge_repeats(exchanges: Sequence[Exchange], kind: str, first_receipt: str = "") -> Verdict:
     """One payment was sent several times: was it booked once, under ``first_receipt`` where known?"""
-    heard = [exchange.heard for exchange in exchanges]
+    heard = [exchange.heard for exchange in exchanges if not isinstance(exchange.command, Status)]
+    booked = [exchange.heard for exchange in exchanges if paying.is_booked(exchange)]
     known = {first_receipt} if first_receipt else set()
-    receipts = sorted(known | {one.receipt for one in heard if one.step == "done"})
+    receipts = sorted(known | {one.receipt for one in (*heard, *booked) if one.step == "done"})
     waiting = sum(one.step == "again" for one in heard)
-    refusals = sorted({one.code for one in heard if one.step == "stop"})
+    refusals = sorted({one.code for one in heard if one.step == "stop"} if not booked else ())
     values = {"count": str(len(heard)), "waiting": str(waiting), "receipt": ", ".join(receipts)}
     if len(receipts) > 1:
         return Verdict("booked-more-than-once", False, values)

@@ -6,17 +6,18 @@ Everything it knows about a client comes from answers of the HTTP door.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 from zoneinfo import ZoneInfo
 
-from kvit.domain.messages import Post
+from kvit.domain.messages import Hold, Post
 from kvit.domain.money import format_amount, parse_amount
 from kvit.protocols.base import Terms
 from kvit.protocols.registry import PROTOCOLS
 from kvit.simulator import mischief, screen, views
 from kvit.simulator.agent import PAUSES_S, Agent, Exchange
+from kvit.simulator.orders import Contract, Orders
 
 
 class Label(NamedTuple):
@@ -40,7 +41,8 @@ class KioskAgreement:
     """One terminal network that this kiosk can be.
 
     ``language`` (``ru``, ``kk`` or ``en``) is what its screen speaks first, ``notes`` the banknotes it
-    takes, in whole units of the currency, ``timezone`` an IANA name.
+    takes, in whole units of the currency, ``timezone`` an IANA name, ``contract`` what the network knows of
+    the agreement beside its terms.
     """
 
     terms: Terms
@@ -50,6 +52,7 @@ class KioskAgreement:
     language: str = "ru"
     timezone: str = "Europe/Moscow"
     notes: Sequence[int] = (50, 100, 500, 1000, 5000)
+    contract: Contract = field(default_factory=Contract)
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ class Room:
         if not _is_number(order.number):
             return views.Complaint("error.number")
         async with self._agent(agreement) as agent:
-            return await _checked(agent, order.number)
+            return await self._checked(agent, order.number)
 
     async def pay(self, order: views.PayOrder) -> views.PayReply | views.Complaint:
         """Make one attempt to pay. The page repeats it while the answer is "again"."""
@@ -101,20 +104,45 @@ class Room:
             return prepared
         agreement, amount_minor = prepared
         async with self._agent(agreement) as agent:
-            post = agent.post(order.number, amount_minor, order.txn, order.network_time)
-            exchange = await agent.send(post)
+            first = agent.orders.first(order.number, amount_minor, order.txn, order.network_time)
+            command = agent.orders.post_held(first, order.hold) if _is_held(first, order) else first
+            exchange = await agent.send(command)
             heard = exchange.heard
-            remains = await _checked(agent, order.number) if heard.step == "done" else None
+            held = isinstance(command, Hold) and heard.step == "done"
+            is_final = heard.step == "done" and not held
+            remains = await self._checked(agent, order.number) if is_final else None
         return views.PayReply(
+            step="held" if held else heard.step,
+            code=heard.code,
+            comment=heard.comment,
+            failure=exchange.failure,
+            txn=first.txn,
+            network_time=first.network_time,
+            number=first.number,
+            amount=format_amount(first.amount_minor, agreement.terms.exponent),
+            receipt="" if held else heard.receipt,
+            hold=heard.receipt if held else order.hold,
+            remains=remains,
+            exchanges=[views.exchange_view(exchange)],
+        )
+
+    async def cancel(self, order: views.CancelOrder) -> views.CancelReply | views.Complaint:
+        """Make one attempt to take a confirmed payment back."""
+        prepared = self._prepare(order)
+        if isinstance(prepared, views.Complaint):
+            return prepared
+        agreement, amount_minor = prepared
+        async with self._agent(agreement) as agent:
+            paid = agent.orders.first(order.number, amount_minor, order.txn, order.network_time)
+            exchange = await agent.send(agent.orders.void(paid, order.receipt))
+            heard = exchange.heard
+            remains = await self._checked(agent, order.number) if heard.step == "done" else None
+        return views.CancelReply(
             step=heard.step,
             code=heard.code,
             comment=heard.comment,
             failure=exchange.failure,
-            txn=post.txn,
-            network_time=post.network_time,
-            number=post.number,
-            amount=format_amount(post.amount_minor, agreement.terms.exponent),
-            receipt=heard.receipt,
+            txn=paid.txn,
             remains=remains,
             exchanges=[views.exchange_view(exchange)],
         )
@@ -142,20 +170,25 @@ class Room:
         if order.kind == "unknown":
             return await mischief.unknown(agent, _unknown_like(order.number), amount_minor), 0
         if order.kind in ("again", "other-sum"):
-            first = agent.post(order.number, amount_minor, order.txn, order.network_time)
-            if order.kind == "again":
-                return await mischief.again(agent, first, order.receipt), 0
-            return await mischief.other_sum(agent, first, _changed(agent, first)), 0
-        post = agent.post(order.number, amount_minor)
+            first = agent.orders.first(order.number, amount_minor, order.txn, order.network_time)
+            if order.kind == "other-sum":
+                return await mischief.other_sum(agent, first, _changed(agent, first)), 0
+            post = agent.orders.post_held(first, order.hold) if isinstance(first, Hold) else first
+            return await mischief.again(agent, post, order.receipt), 0
+        new = agent.orders.first(order.number, amount_minor)
         if order.kind == "at-once":
-            played = await mischief.at_once(agent, post, AT_ONCE)
+            played = await mischief.at_once(agent, new, AT_ONCE)
         else:
-            played = await mischief.drop(agent, post, self.settings.pauses_s)
-        booked = any(exchange.heard.step == "done" for exchange in played.exchanges)
+            played = await mischief.drop(agent, new, self.settings.pauses_s)
+        booked = any(one.heard.step == "done" for one in played.exchanges if isinstance(one.command, Post))
         return played, amount_minor if booked else 0
 
+    async def _checked(self, agent: Agent, number: str) -> views.CheckReply:
+        exchange = await agent.send(agent.lookup(number))
+        return views.check_reply(exchange, number, agent)
+
     def _prepare(
-        self, order: views.PayOrder | views.MischiefOrder
+        self, order: views.PayOrder | views.MischiefOrder | views.CancelOrder
     ) -> tuple[KioskAgreement, int] | views.Complaint:
         agreement = self._agreements.get(order.agreement)
         if agreement is None:
@@ -169,19 +202,10 @@ class Room:
 
     def _agent(self, agreement: KioskAgreement) -> Agent:
         base_url = self.settings.base_url
-        zone = ZoneInfo(agreement.timezone)
-        return Agent(
-            base_url() if callable(base_url) else base_url,
-            PROTOCOLS[agreement.protocol_name],
-            agreement.terms,
-            self.settings.timeout_s,
-            now=lambda: datetime.now(zone),
-        )
-
-
-async def _checked(agent: Agent, number: str) -> views.CheckReply:
-    exchange = await agent.send(agent.lookup(number))
-    return views.check_reply(exchange, number, agent)
+        zone, protocol = ZoneInfo(agreement.timezone), PROTOCOLS[agreement.protocol_name]
+        orders = Orders(protocol, agreement.terms, agreement.contract, lambda: datetime.now(zone))
+        where = base_url() if callable(base_url) else base_url
+        return Agent(where, protocol, agreement.terms, self.settings.timeout_s, orders)
 
 
 def _mischief_reply(
@@ -209,10 +233,14 @@ def _mischief_reply(
     )
 
 
-def _changed(agent: Agent, first: Post) -> Post:
+def _changed(agent: Agent, first: Hold | Post) -> Hold | Post:
     """``first`` with a hundred units more."""
     more_minor = 100 * 10**agent.terms.exponent
-    return agent.post(first.number, first.amount_minor + more_minor, first.txn, first.network_time)
+    return agent.orders.first(first.number, first.amount_minor + more_minor, first.txn, first.network_time)
+
+
+def _is_held(first: Hold | Post, order: views.PayOrder) -> TypeGuard[Hold]:
+    return isinstance(first, Hold) and order.held
 
 
 def _unknown_like(number: str) -> str:

@@ -2,7 +2,8 @@
 
 A network agrees with the biller which field of the answer holds what. A protocol's ``read`` may say so
 itself, with the field names ``name`` and ``debt``; else the agreement's dialect switch ``show`` does
-(``name:disp1,debt:disp2``: field1 is the name and is called disp1, field2 the debt and called disp2).
+(``name:disp1,debt:disp2``: field1 is the name and is called disp1, field2 the debt and called disp2). What is
+owed may also be named by the answer itself (``Heard.amount_minor``).
 """
 
 from __future__ import annotations
@@ -15,16 +16,22 @@ from kvit.protocols.base import Heard, Protocol, Terms
 
 _DECIMAL = re.compile(r"[0-9]+(?:\.[0-9]+)?", re.ASCII)
 
+#: What networks call a client's name, where it is not agreed what they do.
+_NAMES = ("full_name", "fio", "FIO", "ФИО")
+
 
 def shown_name(heard: Heard, protocol: Protocol, terms: Terms) -> str:
     """The client's (masked) name, empty where the biller shows none."""
-    return _meanings(heard, protocol, terms).get("name", "")
+    meanings = _meanings(heard, protocol, terms)
+    return next((meanings[word] for word in ("name", *_NAMES) if word in meanings), "")
 
 
 def shown_due_minor(heard: Heard, protocol: Protocol, terms: Terms) -> int | None:
     """What is owed, in minor units; ``None`` where the biller shows no debt."""
     numbers = _DECIMAL.findall(_meanings(heard, protocol, terms).get("debt", ""))
-    return parse_amount(numbers[-1], terms.exponent) if numbers else None
+    if numbers:
+        return parse_amount(numbers[-1], terms.exponent)
+    return heard.amount_minor if heard.step == "done" and heard.amount_minor >= 0 else None
 
 
 def _meanings(heard: Heard, protocol: Protocol, terms: Terms) -> Mapping[str, str]:

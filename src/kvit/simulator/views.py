@@ -10,19 +10,22 @@ from datetime import datetime
 
 import msgspec
 
-from kvit.domain.messages import Command, ListPosted, Lookup, Post, Status, Void
+from kvit.domain.messages import Hold, ListPosted, Lookup, Note, Post, Status, Void
 from kvit.domain.money import format_amount
 from kvit.simulator import screen
 from kvit.simulator.agent import Agent, Exchange
 from kvit.simulator.mischief import Verdict
+from kvit.simulator.paying import txn_of as txn_of
 
 #: What people call each command on the wire.
 KINDS: Mapping[type, str] = {
     Lookup: "check",
+    Hold: "hold",
     Post: "pay",
     Void: "cancel",
     Status: "status",
     ListPosted: "list",
+    Note: "note",
 }
 
 
@@ -34,23 +37,40 @@ class CheckOrder(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class PayOrder(msgspec.Struct, forbid_unknown_fields=True):
-    """Pay, once. ``txn`` and ``network_time`` are empty at the first attempt."""
+    """Pay, once. ``txn`` and ``network_time`` are empty at the first attempt.
+
+    ``held``: the payment is held already (a reply said so); ``hold`` is the receipt of that.
+    """
 
     agreement: str
     number: str
     amount: str
     txn: str = ""
     network_time: str = ""
+    held: bool = False
+    hold: str = ""
 
 
 class MischiefOrder(msgspec.Struct, forbid_unknown_fields=True):
-    """Play ``kind``. ``txn``, ``network_time`` and ``receipt`` are those of the last confirmed payment."""
+    """Play ``kind``. ``txn``, ``network_time`` and the receipts are those of the last confirmed payment."""
 
     agreement: str
     kind: str
     number: str
     amount: str
     txn: str = ""
+    network_time: str = ""
+    receipt: str = ""
+    hold: str = ""
+
+
+class CancelOrder(msgspec.Struct, forbid_unknown_fields=True):
+    """Take a confirmed payment back. ``receipt`` is the payment's own."""
+
+    agreement: str
+    number: str
+    amount: str
+    txn: str
     network_time: str = ""
     receipt: str = ""
 
@@ -87,7 +107,11 @@ class CheckReply(msgspec.Struct):
 
 
 class PayReply(msgspec.Struct):
-    """What became of one attempt to pay; ``remains`` is a check made after a confirmed payment."""
+    """What became of one attempt to pay; ``remains`` is a check made after a confirmed payment.
+
+    ``step`` is ``held`` after the first of two phases: the page then sends the order again with ``held`` and
+    ``hold``, the receipt of that phase.
+    """
 
     step: str
     code: str
@@ -98,6 +122,19 @@ class PayReply(msgspec.Struct):
     number: str
     amount: str
     receipt: str
+    hold: str
+    remains: CheckReply | None
+    exchanges: Sequence[ExchangeView]
+
+
+class CancelReply(msgspec.Struct):
+    """What became of a cancellation; ``remains`` is a check made after one that was granted."""
+
+    step: str
+    code: str
+    comment: str
+    failure: str
+    txn: str
     remains: CheckReply | None
     exchanges: Sequence[ExchangeView]
 
@@ -165,8 +202,3 @@ def check_reply(exchange: Exchange, number: str, agent: Agent) -> CheckReply:
 def verdict_view(verdict: Verdict) -> VerdictView:
     """``verdict`` with the key under which the texts have it."""
     return VerdictView(key=f"verdict.{verdict.key}", good=verdict.good, values=verdict.values)
-
-
-def txn_of(command: Command) -> str:
-    """The network's id in ``command``, empty where it has none."""
-    return "" if isinstance(command, ListPosted) else command.txn

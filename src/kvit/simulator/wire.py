@@ -18,14 +18,21 @@ _OWN_PORTS = {"http": 80, "https": 443}
 
 
 def door_of(base_url: str, agreement_id: str) -> str:
-    """The URL of one agreement's door: ``http://host:port/pay/<agreement-id>``."""
-    return f"{base_url.rstrip('/')}/pay/{agreement_id}"
+    """The URL of one agreement's door: ``http://host:port/pay/<agreement-id>``.
+
+    Without an agreement ``base_url`` is the door itself: somebody else's biller.
+    """
+    return f"{base_url.rstrip('/')}/pay/{agreement_id}" if agreement_id else base_url
 
 
 def target_of(door: str, request: HttpRequest) -> bytes:
     """The request target (path and query) of ``request`` when it is sent to ``door``."""
-    path = urlsplit(door).path.encode("ascii") + request.path.encode("utf-8")
-    return path + b"?" + request.query if request.query else path
+    parts = urlsplit(door)
+    path = parts.path or "/"
+    if request.path:
+        path = path.rstrip("/") + "/" + request.path.lstrip("/")
+    query = b"&".join(part for part in (parts.query.encode("ascii"), request.query) if part)
+    return path.encode("utf-8") + b"?" + query if query else path.encode("utf-8")
 
 
 def headers_of(door: str, request: HttpRequest) -> Headers:
@@ -44,6 +51,13 @@ def headers_of(door: str, request: HttpRequest) -> Headers:
     if (request.body or request.method != "GET") and b"content-length" not in names:
         headers.append((b"Content-Length", str(len(request.body)).encode("ascii")))
     return tuple(headers)
+
+
+def request_bytes(method: str, target: bytes, headers: Headers, body: bytes) -> bytes:
+    """The request as it goes to the socket."""
+    lines = [method.encode("ascii") + b" " + target + b" HTTP/1.1"]
+    lines += [name + b": " + value for name, value in headers]
+    return b"\r\n".join([*lines, b"", body])
 
 
 def request_text(method: str, target: bytes, headers: Headers, body: bytes) -> str:

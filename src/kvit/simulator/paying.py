@@ -1,0 +1,56 @@
+"""One payment from its first request to its last, as a network that wants to know carries it through."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kvit.domain.messages import Command, Hold, ListPosted, Post, Status
+from kvit.protocols.base import Heard
+from kvit.simulator.agent import PAUSES_S, Agent, Exchange
+
+
+async def pay(agent: Agent, first: Hold | Post, pauses_s: Sequence[float] = PAUSES_S) -> list[Exchange]:
+    """Repeat ``first`` while it is answered "again"; a hold that is accepted is then posted.
+
+    A no to a repetition may only mean that the first attempt was booked: where the protocol has a status,
+    it is asked. What became of the payment is what ``outcome`` says of the exchanges.
+    """
+    exchanges = await agent.repeat(first, pauses_s)
+    if isinstance(first, Hold) and exchanges[-1].heard.step == "done":
+        post = agent.orders.post_held(first, exchanges[-1].heard.receipt)
+        exchanges += await agent.repeat(post, pauses_s)
+    return exchanges + await clear_up(agent, exchanges)
+
+
+async def clear_up(agent: Agent, exchanges: Sequence[Exchange]) -> list[Exchange]:
+    """Ask for the status where a payment was refused that an earlier attempt may have booked."""
+    last = exchanges[-1]
+    attempts = [one for one in exchanges if one.command == last.command]
+    doubtful = isinstance(last.command, Post) and last.heard.step == "stop" and len(attempts) > 1
+    if not doubtful or not agent.orders.offers("Status"):
+        return []
+    return [await agent.send(Status(txn_of(last.command)))]
+
+
+def outcome(exchanges: Sequence[Exchange]) -> Heard:
+    """What the network takes the payment for after ``exchanges``: its last answer.
+
+    A status that shows the payment booked outweighs the no before it.
+    """
+    for exchange in reversed(exchanges):
+        if not isinstance(exchange.command, Status):
+            return exchange.heard
+        if is_booked(exchange):
+            return exchange.heard
+    return Heard("again")
+
+
+def is_booked(exchange: Exchange) -> bool:
+    """Does this answer to a status say that the payment is in the books?"""
+    heard = exchange.heard
+    return isinstance(exchange.command, Status) and heard.step == "done" and heard.state in ("", "posted")
+
+
+def txn_of(command: Command) -> str:
+    """The network's id in ``command``, empty where it has none."""
+    return "" if isinstance(command, ListPosted) else command.txn
