@@ -65,6 +65,8 @@ SWITCHES: Mapping[str, Switch] = {
     "show": Switch(
         "none", ("none", "name", "debt", "name,debt"),
         about="what the message of a check holds instead of `ok`: the masked name, the debt"),
+    "type_1": Switch(
+        "default", ("default", "service"), about="`type` 1: no service in particular, or the service 1"),
     "debt_label": Switch("К оплате", pattern=r"[^\x00-\x1f]{0,40}", about="text before the debt"),
     **kit.ACCOUNT_SWITCHES,
 }  # fmt: skip
@@ -81,7 +83,7 @@ def lookup(form: kit.Form, terms: Terms) -> Lookup:
     """``action=check``. Its sum may be left out, and is a dummy: it has to be a sum, and goes no further."""
     form.amount_minor("amount", terms.exponent, required=False)
     number = form.account("number", terms)
-    return Lookup("", number, _service(form), form.kept(_EXTRA, _READ, terms))
+    return Lookup("", number, _service(form, terms), form.kept(_EXTRA, _READ, terms))
 
 
 def post(form: kit.Form, terms: Terms, digits_min: int, digits_max: int) -> Post:
@@ -91,7 +93,7 @@ def post(form: kit.Form, terms: Terms, digits_min: int, digits_max: int) -> Post
         txn=receipt(form, digits_min, digits_max),
         number=form.account("number", terms),
         amount_minor=form.amount_minor("amount", terms.exponent),
-        service=_service(form),
+        service=_service(form, terms),
         network_time=form.moment("date", times.ISO),
         network_time_raw=form.values.get("date", ""),
         fields=form.kept(_EXTRA, _READ, terms),
@@ -113,10 +115,10 @@ def reason(form: kit.Form) -> str:
     return form.digits("mes", _MES_DIGITS_MAX)
 
 
-def _service(form: kit.Form) -> str:
-    """The kind of payment; 1 is the default one, as is none."""
+def _service(form: kit.Form, terms: Terms) -> str:
+    """The kind of payment; 1 is the default one, as is none, unless the agreement says otherwise."""
     kind = form.digits("type", 9, required=False)
-    return "" if kind == "1" else kind
+    return "" if kind == "1" and switch(terms, "type_1") == "default" else kind
 
 
 def outcome(result: Result, terms: Terms) -> str:
@@ -173,7 +175,8 @@ def pairs(command: Command, terms: Terms) -> List[Tuple[str, str]]:
             ("action", "check" if isinstance(command, Lookup) else "payment"),
             *kit.split_number(command.number, "number", terms),
         ]
-        kind = ("type", command.service or "1")
+        default = "1" if switch(terms, "type_1") == "default" else ""
+        kind = ("type", command.service or default)
         if isinstance(command, Lookup):
             asked += [kind, *command.fields]
         else:
