@@ -54,6 +54,12 @@ def test_who_asks() -> None:
         assert not accepted(wrong)
 
 
+def test_groups_are_written() -> None:
+    groups = [[("k", "<x>"), ("v", "")], [("k", "y")]]
+    body = soapkit.body_of(envelope(f"<Pay>{soapkit.grouped('p', groups)}</Pay>"))
+    assert body == soapkit.Body("Pay", {}, [("p", {"k": "<x>", "v": ""}), ("p", {"k": "y"})])
+
+
 def test_the_bytes_are_parsed_once() -> None:
     request = soapkit.post("Pay", SPACE, "")
     assert soapkit.asked(request) is soapkit.asked(request)

@@ -83,6 +83,11 @@ def elements(pairs: Iterable[Tuple[str, str]]) -> str:
     return "".join(xmlkit.element(name, text) for name, text in pairs)
 
 
+def grouped(name: str, groups: Iterable[Iterable[Tuple[str, str]]]) -> str:
+    """An element ``name`` for each group of texts."""
+    return "".join(f"<{name}>{elements(pairs)}</{name}>" for pairs in groups)
+
+
 def enveloped(name: str, namespace: str, inner: str) -> bytes:
     """A document whose body is the element ``name``; ``inner`` is already escaped."""
     call = xmlkit.opening("ns2:" + name, (("xmlns:ns2", namespace),)) + inner + f"</ns2:{name}>"
