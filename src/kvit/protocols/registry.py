@@ -8,7 +8,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Mapping
 
-from kvit.protocols import click, cyberplat, kaspi, kassa24, mpesa, payme, qiwi, sberbank, sberbank2, uzum
+from kvit.protocols import click, cyberplat, kaspi, kassa24, mpesa, payme, paynet, qiwi, sberbank, sberbank2, uzum
 from kvit.protocols.base import Protocol
 
 #: Every protocol that an agreement may name, by that name.
@@ -22,6 +22,7 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
             kassa24.PROTOCOL,
             mpesa.PROTOCOL,
             payme.PROTOCOL,
+            paynet.PROTOCOL,
             qiwi.PROTOCOL,
             sberbank.PROTOCOL,
             sberbank2.PROTOCOL,
