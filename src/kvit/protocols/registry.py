@@ -8,7 +8,12 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Mapping
 
-from kvit.protocols import click, cyberplat, kaspi, kassa24, mpesa, payme, paynet, qiwi, sberbank, sberbank2, uzum
+# isort: off
+from kvit.protocols import (
+    click, cyberplat, kaspi, kassa24, mpesa, payme, paynet, qiwi, sberbank, sberbank2, uzum,
+)  # fmt: skip
+
+# isort: on
 from kvit.protocols.base import Protocol
 
 #: Every protocol that an agreement may name, by that name.
