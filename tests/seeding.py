@@ -40,6 +40,7 @@ class Due(NamedTuple):
     amount_minor: int
     due_on: str = "2026-10-31"
     service: str = "water"
+    document: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,8 @@ def _add_clients(connection: Connection, biller_id: str, clients: Sequence[Clien
     for client in clients:
         own = [
             ChargeRow(
-                biller_id, next(fresh), account_ids[client.number], due.service, due.due_on[:7], "", place,
+                biller_id, next(fresh), account_ids[client.number], due.service, due.due_on[:7], due.document,
+                place,
                 due.amount_minor, due.amount_minor, due.due_on, act_id,
             )
             for place, due in enumerate(client.charges, 1)

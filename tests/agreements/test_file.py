@@ -9,6 +9,7 @@ import pytest
 from kvit.domain.errors import SettingsError
 from kvit.domain.model import Agreement, Biller, Fee
 from kvit.main import RegistryCatalogue, make_terms
+from kvit.protocols.registry import PROTOCOLS
 from kvit.services.agreements import from_spec, read_file, same_terms, to_spec
 
 WATER = Biller("water", "Водоканал", "RUB", "Europe/Moscow", "none", "", 1)
@@ -220,7 +221,7 @@ def test_an_id_is_a_part_of_an_address(name: str) -> None:
 
 def test_a_protocol_that_is_not_there() -> None:
     said = refusal("[[agreement]]" + GOOD.replace('protocol = "qiwi"', 'protocol = "kiwi"'))
-    assert said == "agreement[0].protocol: there is no kiwi; known: qiwi"
+    assert said == "agreement[0].protocol: there is no kiwi; known: " + ", ".join(sorted(PROTOCOLS))
     assert "`protocol` is missing" in refusal('[[agreement]]\nid = "a"\n')
 
 

@@ -10,13 +10,15 @@ import pytest
 
 from kvit.domain.model import Biller
 from kvit.main import RegistryCatalogue
-from kvit.services.agreements import AgreementSpec, BasicSpec, FeeSpec, read_file
+from kvit.services.agreement_spec import AgreementSpec, BasicSpec, FeeSpec, ServiceSpec
+from kvit.services.agreements import read_file
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/agreement-file.md").read_text(encoding="utf-8")
 TABLES: dict[str, type[msgspec.Struct]] = {
     "[[agreement]]": AgreementSpec,
     "basic": BasicSpec,
     "fee": FeeSpec,
+    "services": ServiceSpec,
 }
 
 
@@ -54,8 +56,10 @@ def test_the_example_is_a_file_that_uses_every_key() -> None:
     (agreement,) = read_file(text.encode(), biller, RegistryCatalogue())
     assert (agreement.agreement_id, agreement.mode, agreement.max_minor) == ("qiwi", "live", 1_500_000)
     assert agreement.fee.percent_millionths == 12_000
+    assert [one.service for one in agreement.services] == ["water", "heating"]
+    more = PAGE.split("```toml\n")[2].split("```")[0]
     for field in msgspec.structs.fields(AgreementSpec):
-        assert f"\n{field.name} = " in text or f"[agreement.{field.name}]" in text
+        assert f"\n{field.name} = " in text + more or f"[agreement.{field.name}]" in text
 
 
 def test_the_message_on_the_page_is_the_one_that_is_given() -> None:

@@ -19,7 +19,7 @@ TOLD: dict[str, Any] = {
 }  # fmt: skip
 HOLD = Hold("33445566", "0042017", 5000000, **TOLD, lifetime_s=86400)
 POST = Post("33445566", "0042017", 5000000, **TOLD, held=True, receipt=10051)
-VOID = Void("33445566", 10051, "", "0042017", 5000000, "-5017")
+VOID = Void("33445566", 10051, "", "0042017", 5000000, "-5017", only_held=True)
 LOOKUP = Lookup("33445566", "0042017")
 
 

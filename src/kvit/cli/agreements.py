@@ -41,7 +41,7 @@ def apply(
     """Check the agreements of a file and put them into force; a running server takes them up by itself."""
     with house() as opened:
         owner = choose_biller(opened, biller)
-        agreements = read_file(_read(file), owner, RegistryCatalogue())
+        agreements = read_file(_read(file), owner, RegistryCatalogue(file.parent))
         states = {} if dry_run else save(opened, agreements)
         report = [
             {

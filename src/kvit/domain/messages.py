@@ -93,7 +93,8 @@ class Void:
 
     At least one of the two is set; with both they must agree. ``number`` and ``amount_minor``, where the
     protocol repeats them, must agree with what is booked. ``void_txn`` is the network's id of the
-    cancellation itself, ``reason`` its own word or number for why.
+    cancellation itself, ``reason`` its own word or number for why. ``only_held``: a payment that is posted
+    stays as it is, whatever the agreement allows; what failed was the network's own part.
     """
 
     txn: str = ""
@@ -102,6 +103,7 @@ class Void:
     number: str = ""
     amount_minor: Optional[int] = None
     reason: str = ""
+    only_held: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import MappingProxyType
 
 from kvit.config import Settings, load_settings
 from kvit.domain.errors import SettingsError
 from kvit.domain.model import Agreement
+from kvit.main import keys
 from kvit.protocols.base import Terms, dialect_problems
 from kvit.protocols.registry import PROTOCOLS
 from kvit.services.ports import Clock
@@ -71,7 +73,10 @@ def open_house(
 
 
 class RegistryCatalogue:
-    """The list of protocols, as the services ask about it."""
+    """The list of protocols, as the services ask about it. Keys are looked for from ``folder``."""
+
+    def __init__(self, folder: Path = Path()) -> None:
+        self._folder = folder
 
     def names(self) -> list[str]:
         return sorted(PROTOCOLS)
@@ -82,9 +87,31 @@ class RegistryCatalogue:
     def is_free_text(self, protocol: str, switch: str) -> bool:
         return not PROTOCOLS[protocol].dialect[switch].choices
 
+    def locks(self, protocol: str) -> tuple[str, ...]:
+        return PROTOCOLS[protocol].locks
+
+    def may_hold(self, protocol: str) -> bool:
+        return PROTOCOLS[protocol].two_phase
+
+    def read_key(self, text: str, *, is_private: bool) -> str:
+        return keys.read_key(text, self._folder, is_private=is_private)
+
 
 def make_terms(agreement: Agreement) -> Terms:
     """An agreement as its adapter sees it, every switch of the dialect filled in."""
+    return _terms(agreement, agreement.private_key, agreement.public_key)
+
+
+def make_agent_terms(agreement: Agreement, agent_key: str = "") -> Terms:
+    """The same for the agent's side, which the simulator plays: it signs with the agent's own private key.
+
+    Without one it takes ours: an agreement for trials has one pair of keys for both sides.
+    """
+    own = agreement.private_key and keys.public_half(agreement.private_key)
+    return _terms(agreement, agent_key or agreement.private_key, own)
+
+
+def _terms(agreement: Agreement, private_key: str, public_key: str) -> Terms:
     switches = PROTOCOLS[agreement.protocol].dialect
     defaults = {name: switch.default for name, switch in switches.items()}
     return Terms(
@@ -94,6 +121,10 @@ def make_terms(agreement: Agreement) -> Terms:
         basic_login=agreement.basic_login,
         basic_password=agreement.basic_password,
         dialect=MappingProxyType(defaults | dict(agreement.dialect)),
+        secret=agreement.secret,
+        payer_fields=agreement.payer_fields,
+        sign=keys.signer(private_key) if private_key else None,
+        verify=keys.verifier(public_key) if public_key else None,
     )
 
 

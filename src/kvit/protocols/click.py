@@ -213,7 +213,7 @@ def _payment(form: kit.Form, kind: str, terms: Terms) -> Command:
     if error != "0" and _FAILURE.fullmatch(error) is None:
         form.wrong("error", "neither 0 nor below")
     if kind == "Void":
-        return Void(txn, receipt, "", number, amount_minor, error)
+        return Void(txn, receipt, "", number, amount_minor, error, only_held=True)
     return Post(txn, number, amount_minor, held=True, receipt=receipt, **common)
 
 

@@ -7,22 +7,23 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
-from datetime import date
 from ipaddress import IPv6Network, ip_network
-from typing import Any, Literal, Protocol, get_args, get_type_hints
+from typing import Any, Protocol
 from zoneinfo import ZoneInfoNotFoundError
 
 import msgspec
 
 from kvit.domain import days
 from kvit.domain.errors import SettingsError
-from kvit.domain.model import Agreement, Biller, Fee
+from kvit.domain.model import BY_INVOICE, Agreement, Biller, Fee, ServiceTerms
 from kvit.domain.money import exponent_of, parse_amount
+from kvit.services.agreement_spec import AgreementSpec, FeeSpec, parse_file
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+_FIELD = re.compile(r"[A-Za-z0-9_]{1,40}(\.[A-Za-z0-9_]{1,40}){0,3}")
+_FIELDS_MAX = 5
 _PERCENT = re.compile(r"[0-9]{1,2}(\.[0-9]{1,4})?")
 
 
@@ -39,94 +40,30 @@ class Catalogue(Protocol):
         """May the switch be any text of a form, and not one of a few words?"""
         ...
 
+    def locks(self, protocol: str) -> Collection[str]:
+        """What the protocol asks of an agreement to know its agent: ``basic``, ``secret``, ``key``."""
+        ...
 
-class BasicSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """HTTP Basic credentials that the agent sends."""
+    def may_hold(self, protocol: str) -> bool:
+        """Does it announce payments before it posts them?"""
+        ...
 
-    login: str
-    password: str
-
-
-class FeeSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the agent keeps: percent of the sum plus a fixed part, within min and max."""
-
-    percent: str = "0"
-    fixed: str = "0"
-    min: str = "0"
-    max: str = ""
-
-
-class AgreementSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One ``[[agreement]]`` of the file; sums are text in major units."""
-
-    id: str
-    protocol: str
-    mode: Literal["test", "live"] = "live"
-    title: str = ""
-    currency: str = ""
-    timezone: str = ""
-    networks: list[str] = []
-    basic: BasicSpec | None = None
-    min_sum: str = ""
-    max_sum: str = ""
-    show_name: Literal["none", "masked", "full"] = "masked"
-    valid_from: date | None = None
-    valid_until: date | None = None
-    fee: FeeSpec = FeeSpec()
-    dialect: dict[str, Any] = {}
-
-
-class AgreementFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    agreement: list[AgreementSpec] = []
+    def read_key(self, text: str, *, is_private: bool) -> str:
+        """A key as PEM, from PEM or from a file's path. Raises ``SettingsError`` with the reason."""
+        ...
 
 
 def read_file(data: bytes, biller: Biller, catalogue: Catalogue) -> list[Agreement]:
     """Every agreement of a TOML file, checked. Raises ``SettingsError`` naming the place and the reason."""
-    try:
-        values = tomllib.loads(data.decode("utf-8-sig"))  # some editors begin a file with a mark
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise SettingsError(f"the file is not in UTF-8 (line {line}); save it as UTF-8") from error
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise SettingsError(f"the file is not TOML: {error}") from error
-    try:
-        parsed = msgspec.convert(values, AgreementFile)
-    except msgspec.ValidationError as error:
-        raise SettingsError(_readable(str(error))) from error
-    if not parsed.agreement:
-        raise SettingsError("the file has no [[agreement]]")
+    parsed = parse_file(data)
     agreements = [
-        _checked(spec, f"agreement[{place}]", biller, catalogue)
-        for place, spec in enumerate(parsed.agreement)
+        _checked(spec, f"agreement[{place}]", biller, catalogue) for place, spec in enumerate(parsed)
     ]
     names = [agreement.agreement_id for agreement in agreements]
     for place, name in enumerate(names):
         if name in names[:place]:
             raise SettingsError(f"agreement[{place}].id: {name} is there twice")
     return agreements
-
-
-_WORDS = {
-    "str": "text in quotes", "int": "a whole number", "float": "a number", "bool": "true or false",
-    "array": "a list", "object": "a table", "date": "a date like 2026-12-31", "null": "nothing",
-}  # fmt: skip
-
-
-def _readable(message: str) -> str:
-    """``Expected `str`, got `int` - at `$.agreement[0].min_sum``` -> the place first, in words of TOML."""
-    reason, _, place = message.partition(" - at ")
-    place = place.strip("`").removeprefix("$.").removeprefix("$")
-    if reason.startswith("Expected"):
-        kinds = re.sub(r"\w+", lambda kind: _WORDS.get(kind[0], kind[0]), reason.partition("Expected")[2])
-        reason = "must be" + kinds.replace("`", "").replace(" | nothing", "").replace(", got", ", not")
-    elif reason.startswith("Object contains unknown field"):
-        reason = f"there is no setting {reason.rpartition(' ')[2]} here"
-    elif reason.startswith("Object missing required field"):
-        reason = f"the setting {reason.rpartition(' ')[2]} is missing"
-    elif reason.startswith("Invalid enum value"):
-        choices = get_args(get_type_hints(AgreementSpec).get(place.rpartition(".")[2]))
-        reason = f"must be one of: {', '.join(choices)}"
-    return f"{place}: {reason}" if place else reason
 
 
 def _wrong(place: str, reason: str) -> SettingsError:
@@ -152,9 +89,9 @@ def _checked(spec: AgreementSpec, place: str, biller: Biller, catalogue: Catalog
         raise _wrong(f"{place}.valid_until", "is before valid_from")
     if any(not character.isprintable() for character in spec.title):
         raise _wrong(f"{place}.title", "must be one line of plain text")
-    _check_lock(spec, place)
+    _check_lock(spec, place, catalogue.locks(spec.protocol))
     exponent = exponent_of(currency)
-    low_minor, high_minor = _limits(spec, exponent, place)
+    low_minor, high_minor = _limits(spec.min_sum, spec.max_sum, exponent, place)
     return Agreement(
         agreement_id=spec.id,
         biller_id=biller.biller_id,
@@ -174,11 +111,62 @@ def _checked(spec: AgreementSpec, place: str, biller: Biller, catalogue: Catalog
         fee=_fee(spec.fee, exponent, f"{place}.fee"),
         dialect=tuple(sorted(_dialect(spec, f"{place}.dialect", catalogue).items())),
         title=spec.title or spec.id,
+        secret=spec.secret,
+        public_key=_key(spec.public_key, f"{place}.public_key", catalogue, is_private=False),
+        private_key=_key(spec.private_key, f"{place}.private_key", catalogue, is_private=True),
+        services=_services(spec, exponent, place),
+        payer_key=BY_INVOICE if spec.payer_key == BY_INVOICE else "",
+        payer_fields=_payer_fields(spec, place),
+        may_refund=spec.refund == "allow",
+        may_hold=catalogue.may_hold(spec.protocol),
     )
 
 
-def _check_lock(spec: AgreementSpec, place: str) -> None:
-    """Networks or credentials: who may use the door has to be said."""
+def _key(text: str, place: str, catalogue: Catalogue, *, is_private: bool) -> str:
+    if not text:
+        return ""
+    try:
+        return catalogue.read_key(text, is_private=is_private)
+    except SettingsError as error:
+        raise _wrong(place, str(error)) from error
+
+
+def _payer_fields(spec: AgreementSpec, place: str) -> tuple[str, ...]:
+    if isinstance(spec.payer_key, str):
+        if spec.payer_key in ("account", BY_INVOICE):
+            return ()
+        raise _wrong(f"{place}.payer_key", 'must be "account", "invoice", or a list of the names of fields')
+    fields = tuple(spec.payer_key)
+    good = all(_FIELD.fullmatch(name) for name in fields)
+    if not good or not 1 <= len(fields) <= _FIELDS_MAX or len(set(fields)) != len(fields):
+        reason = (
+            f'1 to {_FIELDS_MAX} different names of fields, such as ["account.contract"], ["data1", "data2"]'
+        )
+        raise _wrong(f"{place}.payer_key", reason)
+    return fields
+
+
+def _services(spec: AgreementSpec, exponent: int, place: str) -> tuple[ServiceTerms, ...]:
+    """A list of codes, or a table of them with what each is."""
+    if isinstance(spec.services, list):
+        if len(set(spec.services)) != len(spec.services) or not all(spec.services):
+            raise _wrong(f"{place}.services", "each code once, and none of them empty")
+        return tuple(ServiceTerms(code, code) for code in spec.services)
+    services = []
+    for code, one in spec.services.items():
+        inside = f"{place}.services.{code}"
+        low_minor, high_minor = _limits(one.min_sum, one.max_sum, exponent, inside)
+        services.append(ServiceTerms(code, one.service or code, low_minor, high_minor, one.title))
+    return tuple(services)
+
+
+def _check_lock(spec: AgreementSpec, place: str, locks: Collection[str]) -> None:
+    """Networks or credentials: who may use the door has to be said, in a way that the protocol looks at."""
+    given = {"basic": spec.basic, "secret": spec.secret, "key": spec.public_key}
+    for name, value in given.items():
+        if value and name not in locks:
+            setting = "public_key" if name == "key" else name
+            raise _wrong(f"{place}.{setting}", f"the protocol {spec.protocol} does not ask for it")
     networks = []
     for number, text in enumerate(spec.networks):
         try:
@@ -190,14 +178,21 @@ def _check_lock(spec: AgreementSpec, place: str) -> None:
     basic = spec.basic
     if basic is not None and (not basic.login or not basic.password or ":" in basic.login):
         raise _wrong(f"{place}.basic", "login and password must not be empty, and the login has no colon")
-    if basic is None and (not networks or any(network.prefixlen == 0 for network in networks)):
-        reason = "an agreement needs networks, basic, or both: else anybody could pay"
+    if "key" in locks and bool(spec.public_key) != bool(spec.private_key):
+        raise _wrong(f"{place}.private_key", "public_key and private_key belong together: one is missing")
+    is_locked = any(given.values())
+    if not is_locked and (not networks or any(network.prefixlen == 0 for network in networks)):
+        others = [{"key": "public_key"}.get(lock, lock) for lock in locks]
+        if others:
+            reason = f"an agreement needs networks, {' or '.join(others)}, or both: else anybody could pay"
+        else:
+            reason = f"{spec.protocol} has no credentials, so it needs networks: else anybody could pay"
         raise _wrong(f"{place}.networks", reason)
 
 
-def _limits(spec: AgreementSpec, exponent: int, place: str) -> tuple[int | None, int | None]:
-    low_minor = _sum(spec.min_sum, exponent, f"{place}.min_sum")
-    high_minor = _sum(spec.max_sum, exponent, f"{place}.max_sum")
+def _limits(low: str, high: str, exponent: int, place: str) -> tuple[int | None, int | None]:
+    low_minor = _sum(low, exponent, f"{place}.min_sum")
+    high_minor = _sum(high, exponent, f"{place}.max_sum")
     if high_minor == 0:
         raise _wrong(f"{place}.max_sum", "nothing could be paid; leave it out for no limit")
     if low_minor is not None and high_minor is not None and high_minor < low_minor:
@@ -248,10 +243,14 @@ def _fee(spec: FeeSpec, exponent: int, place: str) -> Fee:
     )
 
 
+#: What is kept encrypted, and never shown.
+SECRETS = ("basic_password", "secret", "private_key")
+
+
 def to_spec(agreement: Agreement) -> tuple[str, str]:
     """The agreement as two JSON texts: what may be seen, and its secrets."""
     values: dict[str, Any] = msgspec.to_builtins(agreement)
-    secrets = {"basic_password": values.pop("basic_password")}
+    secrets = {name: values.pop(name) for name in SECRETS}
     del values["version"]
     return json.dumps(values, sort_keys=True, ensure_ascii=False), json.dumps(secrets, sort_keys=True)
 

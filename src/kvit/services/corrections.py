@@ -69,7 +69,7 @@ def void_for_agent(book: CorrectionBook, agreement: Agreement, command: Void, no
     if case.void is not None:
         book.tell(key)
         return voided_result(case.void, case.payment, key.txn, agreement.timezone, repeat=True, hold=hold)
-    if not agreement.may_refund:
+    if command.only_held or not agreement.may_refund:
         return Refused("void-forbidden")
     act = _Act(command.reason or NETWORK_CANCELLED, "agent:" + agreement.agreement_id, command.void_txn, now)
     plan = plan_void(case, book.take_id(), act)
