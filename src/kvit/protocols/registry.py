@@ -10,7 +10,7 @@ from typing import Mapping
 
 # isort: off
 from kvit.protocols import (
-    click, cyberplat, kaspi, kassa24, mpesa, payme, paynet, qiwi, sberbank, sberbank2, uzum,
+    click, cyberplat, kaspi, kassa24, mpesa, native, payme, paynet, qiwi, sberbank, sberbank2, uzum,
 )  # fmt: skip
 
 # isort: on
@@ -26,6 +26,7 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
             kaspi.PROTOCOL,
             kassa24.PROTOCOL,
             mpesa.PROTOCOL,
+            native.PROTOCOL,
             payme.PROTOCOL,
             paynet.PROTOCOL,
             qiwi.PROTOCOL,
