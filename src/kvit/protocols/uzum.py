@@ -18,8 +18,7 @@ from kvit.domain.messages import (
 )  # fmt: skip
 
 # isort: on
-from kvit.domain.money import format_amount, parse_amount
-from kvit.protocols import answers, jsonkit, kit, times
+from kvit.protocols import answers, jsonkit, kit, shownkit, times
 from kvit.protocols.base import Facts, Habits, Heard, Protocol, Switch, Terms
 
 #: What happened -> errorCode. ``what operation`` stands before ``what``.
@@ -27,31 +26,22 @@ CODES: Mapping[str, str] = {
     "denied": "10001",
     "json": "10002",
     "operation": "10003",
-    "malformed": "10005",
-    "too-many": "10005",
-    "service": "10006",
-    "agreement-closed": "10006",
-    "no-such-account": "10007",
-    "account-closed": "10007",
-    "already-paid": "10008",
-    "being-paid": "10008",
+    "malformed": "10005", "too-many": "10005",
+    "service": "10006", "agreement-closed": "10006",
+    "no-such-account": "10007", "account-closed": "10007",
+    "already-paid": "10008", "being-paid": "10008",
     "voided create": "10009",
-    "conflict create": "10010",
-    "repeated create": "10010",  # switch replay
-    "wrong-amount": "10011",
-    "currency": "10011",
+    "conflict create": "10010", "repeated create": "10010",  # a repetition: switch replay
+    "wrong-amount": "10011", "currency": "10011",
     "too-small": "10012",
     "too-large": "10013",
-    "no-such-txn": "10014",
-    "conflict": "10014",
+    "no-such-txn": "10014", "conflict": "10014",
     "voided": "10015",
     "repeated confirm": "10016",  # switch replay
     "void-forbidden": "10017",
     "repeated reverse": "10018",  # switch replay
-    "try-later": "99999",
-}
-
-_ITEM = r"(account|name|debt|advance):[A-Za-z0-9_]{1,32}"
+    "try-later": "99999",  # switch try_later
+}  # fmt: skip
 
 DIALECT: Mapping[str, Switch] = {
     "failure_status": Switch("400", ("400", "200"), about="HTTP status of an answer with status FAILED"),
@@ -60,9 +50,7 @@ DIALECT: Mapping[str, Switch] = {
         about="a repeated create, confirm or reverse hears the first answer, or 10010, 10016, 10018"),
     "try_later": Switch("503", ("503", "99999"), about="our answer when we do not know: HTTP 503, or a code"),
     "hold_s": Switch("1800", pattern="[1-9][0-9]{0,6}", about="seconds after which a created payment fails"),
-    "show": Switch(
-        "account:account,name:name,debt:debt", pattern=f"none|{_ITEM}(,{_ITEM}){{0,3}}",
-        about="what `data` shows: `what:its name`, what = account, name, debt or advance; or `none`"),
+    "show": shownkit.switch("account:account,name:name,debt:debt", "`data`"),
     **kit.ACCOUNT_SWITCHES,
 }  # fmt: skip
 
@@ -140,14 +128,13 @@ def read(command: Command, response: HttpResponse, terms: Terms) -> Heard:
         step = "again" if code == CODES["try-later"] else "stop"
         return Heard("done" if code == _ALREADY.get(kind) else step, code)
     is_reversed = kind == "Status" and word == _GOOD["Void"][0]
-    step = "done" if word in _GOOD[kind] else "stop" if is_reversed else "again"
+    step = "done" if word in _GOOD.get(kind, ()) else "stop" if is_reversed else "again"
     if isinstance(command, Lookup):
-        debt = dict(terms.once(_shown_items)).get("debt", "")
-        due_minor = parse_amount(dict(shown).get(debt, ""), terms.exponent)
-        return Heard(step, word, amount_minor=-1 if due_minor is None else due_minor, shown=shown)
+        due_minor = shownkit.due_minor(dict(shown), _switch(terms, "show"), terms.exponent)
+        return Heard(step, word, amount_minor=due_minor, shown=shown)
     amount_minor = values.get("amount")
     return Heard(
-        step, word, receipt=dict(shown).get("receipt", ""),
+        step, word, receipt=dict(shown).get(_RECEIPT, ""),
         amount_minor=amount_minor if isinstance(amount_minor, int) else -1, shown=shown,
         state=_HEARD_STATES.get(word, "") if kind == "Status" else "",
     )  # fmt: skip
@@ -300,26 +287,16 @@ def _moments(result: Union[Held, Posted, Voided]) -> Tuple[int, Optional[int], O
 
 def _data(result: Union[Found, Held, Posted, Voided], terms: Terms) -> Dict[str, Any]:
     """The attributes agreed for the payer's screen; with a payment, the account and our receipt."""
+    show = _switch(terms, "show")
     if isinstance(result, Found):
-        due, advance = (
-            format_amount(sum_minor, terms.exponent) for sum_minor in (result.due_minor, result.advance_minor)
-        )
-        texts = {"account": result.number, "name": result.display_name, "debt": due, "advance": advance}
+        texts = shownkit.texts(result, show, terms.exponent)
     else:
-        texts = {"account": result.number}
-    pairs = [(name, texts.get(what, "")) for what, name in terms.once(_shown_items)]
-    if not isinstance(result, Found):
-        pairs.append((_RECEIPT, str(result.receipt)))
-    return {name: {"value": text} for name, text in pairs if text}
+        texts = {name: result.number for what, name in shownkit.items(show) if what == "account"}
+        texts[_RECEIPT] = str(result.receipt)
+    return {name: {"value": text} for name, text in texts.items()}
 
 
 _RECEIPT = "receipt"
-
-
-def _shown_items(terms: Terms) -> Tuple[Tuple[str, str], ...]:
-    """``show`` in pairs: what, and its name in ``data``."""
-    items = (item.partition(":") for item in _switch(terms, "show").split(","))
-    return tuple((what, name) for what, _, name in items if name)
 
 
 # --- the agent's side in parts -------------------------------------------------------------------
