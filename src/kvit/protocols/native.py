@@ -115,7 +115,7 @@ def _signature(terms: Terms, first: str, second: str, body: bytes) -> bytes:
     The words are method and path of a request, or status of an answer and its request's HMAC.
     """
     head = f"{first}\n{second}\n".encode("utf-8", "surrogatepass")
-    return b"v1=" + hmac.new(terms.once(_key), head + body, "sha256").hexdigest().encode("ascii")
+    return b"v1=" + hmac.digest(terms.once(_key), head + body, "sha256").hex().encode("ascii")
 
 
 def _key(terms: Terms) -> bytes:
