@@ -9,6 +9,7 @@ line, headers, an empty line, the body (one line end at the end of the file is n
     case: paid                          what every protocol must show (see ``REQUIRED_CASES``); optional
     about: one sentence
     same_answer_as: <name>              the answer equals that vector's, byte for byte; optional
+    at: 2025-03-14T04:15:31+00:00       when the request came in; optional
     terms: {...}                        fields of ``Terms``
     decoded: {"Post": {...}}            the command, or Malformed or Denied
     result: {"Posted": {...}}           what is encoded; left out: what was decoded
@@ -26,6 +27,7 @@ from __future__ import annotations
 import json
 import sys
 import timeit
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
@@ -89,13 +91,14 @@ def load(path: Path) -> Vector:
     head, answer_head, answer_body = expected.split("\n\n", 2)
     keys = dict(line.split(": ", 1) for line in head.split("\n"))
     decoded = value_of(json.loads(keys["decoded"]))
+    at = datetime.fromisoformat(keys["at"]) if "at" in keys else None
     return Vector(
         protocol=path.parent.name,
         name=path.stem,
         case=keys.get("case", ""),
         about=keys["about"],
         same_answer_as=keys.get("same_answer_as", ""),
-        request=read_request(path.read_bytes()),
+        request=replace(read_request(path.read_bytes()), at=at),
         terms=terms_of(path.parent.name, json.loads(keys["terms"])),
         decoded=decoded,
         result=value_of(json.loads(keys["result"])) if "result" in keys else decoded,

@@ -113,6 +113,20 @@ def test_without_a_fault_the_payment_is_confirmed() -> None:
     assert (answer.status, answer.result, answer.element("prv_txn")) == (200, "0", "100001")
 
 
+def test_a_protocol_is_told_when_a_request_came_in() -> None:
+    told: list[datetime | None] = []
+
+    def encode(request: HttpRequest, result: Result, terms: Terms) -> HttpResponse:
+        told.append(request.at)
+        return QIWI.encode(request, result, terms)
+
+    before = datetime.now(UTC)
+    knock(replace(QIWI, encode=encode))
+    (at,) = told
+    assert at is not None
+    assert before <= at <= datetime.now(UTC)
+
+
 def test_every_kind_of_fault_is_tried() -> None:
     names = {kind.__name__ for kind in every_fault()}
     assert {

@@ -325,7 +325,8 @@ REFUSALS = (
 class HttpRequest:
     """One HTTP request as an agent sends it. ``path`` is what follows the agreement's door.
 
-    Header names are lower case. ``query`` and ``body`` are the raw bytes.
+    Header names are lower case. ``query`` and ``body`` are the raw bytes. ``at``, aware, is when it came in:
+    for networks that want a time in answers whose result names none.
     """
 
     method: str = "GET"
@@ -333,6 +334,7 @@ class HttpRequest:
     query: bytes = b""
     headers: Tuple[Tuple[bytes, bytes], ...] = ()
     body: bytes = b""
+    at: Optional[datetime] = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

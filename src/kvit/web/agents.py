@@ -115,8 +115,8 @@ class AgentsDoor:
                 send, door.agreement.agreement_id, _plain(413, "the body is too large", _CLOSE)
             )
             return
-        request = HttpRequest(scope["method"], path, scope["query_string"], headers, body)
         now = self._clock.now()
+        request = HttpRequest(scope["method"], path, scope["query_string"], headers, body, now)
         command, response = await self._answer(door, request, now)
         await send_whole(send, response)
         self._note(door, request, command, response, now, started_s)
