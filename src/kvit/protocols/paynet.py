@@ -7,7 +7,7 @@ service and Paynet's number together. Both envelopes carry the same methods, mem
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple, Union
 
 # One word a line would push the code off the page.
@@ -48,10 +48,12 @@ MESSAGES: Mapping[int, str] = {
     414: "wrong date or time", 501: "transactions are forbidden for this payer",
 }  # fmt: skip
 
-#: The agent's side: after these codes it asks again (103, "unknown error", tells nothing); others are final,
-#: and some say that it is done already.
+#: The agent's side: codes after which it asks again (103, "unknown error", tells nothing).
 AGAIN = (-32603, 100, 102, 103)
-_STEPS = {("Status", "1"): "done", ("Status", "2"): "stop", ("Status", "3"): "stop", ("Void", "2"): "done"}
+_STEPS = {
+    ("Status", "1"): ("done", "posted"), ("Status", "2"): ("stop", "voided"), ("Status", "3"): ("stop", ""),
+    ("Void", "2"): ("done", ""),
+}  # fmt: skip
 _ALREADY = {"Post": CODES["repeated PerformTransaction"], "Void": CODES["repeated CancelTransaction"]}
 
 DIALECT: Mapping[str, Switch] = {
@@ -65,6 +67,7 @@ DIALECT: Mapping[str, Switch] = {
 }  # fmt: skip
 
 SPACE = "http://uws.provider.com/"
+_GMT_5 = timezone(timedelta(hours=5))
 
 
 # --- our side ------------------------------------------------------------------------------------
@@ -99,9 +102,10 @@ def encode(request: HttpRequest, result: Result, terms: Terms) -> HttpResponse:
     if is_soap and method not in _KINDS:
         return HttpResponse(400, (), b"", "400")  # no operation that could be answered
     params = body.texts if body else rpckit.params_of(request)
-    told = {} if code else _told(method, result, str(params.get("serviceId")), terms)
+    now = {} if request.at is None else {"timestamp": _stamp(request.at.astimezone(_GMT_5), terms)}
+    told = {} if code else _told(method, result, str(params.get("serviceId")), terms, now)
     if is_soap:
-        return soapkit.document(method + _RESULT, SPACE, _in_soap(method, code, told), str(code))
+        return soapkit.document(method + _RESULT, SPACE, _in_soap(method, code, {**now, **told}), str(code))
     return rpckit.failure(request, code, MESSAGES[code]) if code else rpckit.reply(request, told)
 
 
@@ -124,11 +128,7 @@ def ask(command: Command, terms: Terms) -> HttpRequest:
 
 
 def read(command: Command, response: HttpResponse, terms: Terms) -> Heard:
-    """What Paynet does with an answer.
-
-    A result is a yes if it says what was asked for. An error is a no, but for the codes of ``AGAIN`` and for
-    "it is already"; everything that is no answer (an HTTP error, 401 included) is asked again.
-    """
+    """What Paynet does: everything that is no answer (an HTTP error, 401 included) is asked again."""
     kind = type(command).__name__
     answer = _answer_in_soap(kind, response) if _is_soap(terms) else rpckit.answer_of(response)
     if answer is None or not (answer.code or isinstance(answer.result, dict)):
@@ -146,7 +146,8 @@ def read(command: Command, response: HttpResponse, terms: Terms) -> Heard:
         return Heard("done", "0", shown=shown)
     if kind == "Post" and receipt:
         return Heard("done", "0", receipt=receipt)
-    return Heard(_STEPS.get((kind, state), "again"), "0", receipt=receipt)
+    step, became = _STEPS.get((kind, state), ("again", ""))
+    return Heard(step, "0", receipt=receipt, state=became)
 
 
 # --- reading requests ----------------------------------------------------------------------------
@@ -175,8 +176,7 @@ def _call_in_soap(request: HttpRequest, terms: Terms) -> Union[rpckit.Call, Malf
 
 def _moment(params: jsonkit.Fields, name: str, terms: Terms) -> str:
     text = params.text(name, 40)
-    is_soap = _is_soap(terms)
-    iso = times.parse_with_offset(text, 5) if is_soap else times.parse_moment(text, times.SPACED)
+    iso = times.parse_with_offset(text, 5) if _is_soap(terms) else times.parse_moment(text, times.SPACED)
     if text and iso is None:
         params.wrong(name, "not a date")
     return iso or ""
@@ -260,16 +260,16 @@ def _wrong(result: Malformed, terms: Terms) -> int:
 _WRONG = ("params.amount", "params.transactionTime", "params.dateFrom", "params.dateTo")
 
 
-def _told(method: str, result: Result, service: str, terms: Terms) -> Dict[str, Any]:
-    """The members of a result, as JSON-RPC has them."""
+def _told(method: str, result: Result, service: str, terms: Terms, now: Mapping[str, str]) -> Dict[str, Any]:
+    """The members of a result, as JSON-RPC has them; ``now`` is for those that name no time."""
     if isinstance(result, Found):
         fields = shownkit.texts(result, *_show(terms))
-        return {"status": 0 if _switch(terms, "status") == "number" else "0", "fields": fields}
+        return {"status": 0 if _switch(terms, "status") == "number" else "0", **now, "fields": fields}
     if isinstance(result, Statement):
         rows = (_row(item, service, terms) for item in result.items if isinstance(item, Posted))
         return {"statements": [row for row in rows if row]}
     if not isinstance(result, (Posted, Voided)):
-        return {"transactionState": 3}
+        return {"transactionState": 3, **now}
     ours: Dict[str, Any] = {"providerTrnId": result.receipt}
     at = {"timestamp": _stamp(result.at if isinstance(result, Voided) else result.received_at, terms)}
     if method == "PerformTransaction":
@@ -314,7 +314,7 @@ def _in_soap(method: str, code: int, told: Mapping[str, Any]) -> str:
     told_here = [(tag, str(told[name])) for name, tag in _ELEMENTS if name in told]
     rows = ([(tag, str(row[name])) for name, tag in _ROW] for row in told.get("statements", ()))
     inner = soapkit.elements((*head, *told_here, *tail)) + soapkit.grouped("statements", rows)
-    return inner + (_parameters(told["fields"].items()) if method == "GetInformation" and told else "")
+    return inner + (_parameters(told.get("fields", {}).items()) if method == "GetInformation" else "")
 
 
 def _parameters(pairs: Iterable[Tuple[str, str]]) -> str:
@@ -327,13 +327,12 @@ def _parameters(pairs: Iterable[Tuple[str, str]]) -> str:
 def _ask_params(command: Command, terms: Terms) -> Tuple[Dict[str, Any], List[Tuple[str, str]]]:
     """The members of a call, and its fields."""
     service, _, txn = getattr(command, "txn", "").rpartition("-")
-    service = service or getattr(command, "service", "")
+    service = getattr(command, "service", "") or service
     params: Dict[str, Any] = {"serviceId": int(service) if kit.is_digits(service, 18) else 1}
     if kit.is_digits(txn, 19):
         params["transactionId"] = int(txn)
     if isinstance(command, ListPosted):
-        params["dateFrom"] = _ask_time(command.since, terms)
-        params["dateTo"] = _ask_time(command.until, terms, "23:59:59")
+        params.update(dateFrom=_ask_time(command.since, terms), dateTo=_ask_time(command.until, terms))
     if isinstance(command, Post):
         at = command.network_time_raw or _ask_time(command.network_time, terms)
         params.update(amount=command.amount_minor, transactionTime=at)
@@ -342,9 +341,8 @@ def _ask_params(command: Command, terms: Terms) -> Tuple[Dict[str, Any], List[Tu
     return params, []
 
 
-def _ask_time(iso: str, terms: Terms, of_a_day: str = "00:00:00") -> str:
-    whole = iso if len(iso) > 10 else f"{iso}T{of_a_day}"
-    return whole[:19] + "+05:00" if _is_soap(terms) else times.format_moment(whole, times.SPACED)
+def _ask_time(iso: str, terms: Terms) -> str:
+    return iso[:19] + "+05:00" if _is_soap(terms) else times.format_moment(iso, times.SPACED)
 
 
 def _answer_in_soap(kind: str, response: HttpResponse) -> Optional[rpckit.Answer]:
@@ -370,7 +368,6 @@ def _read_fields(fields: Mapping[str, Any], terms: Terms) -> Heard:
 
 
 def _show(terms: Terms) -> Tuple[str, int]:
-    """What is shown, and the digits that its sums have after the point."""
     return _switch(terms, "show"), 0 if _switch(terms, "shown_unit") == "tiyin" else terms.exponent
 
 
@@ -396,5 +393,6 @@ FACTS = Facts(
 
 PROTOCOL = Protocol(
     name="paynet", title="Paynet", decode=decode, encode=encode, ask=ask, read=read, dialect=DIALECT,
-    commands=frozenset(_METHODS), facts=FACTS, txn_of=lambda number: f"1-{number}", habits=Habits(),
+    commands=frozenset(_METHODS), facts=FACTS, txn_of=lambda number: f"1-{number}",
+    habits=Habits(statement="times", service="1"),
 )  # fmt: skip
