@@ -78,6 +78,8 @@ def encode(request: HttpRequest, result: Result, terms: Terms) -> HttpResponse:
     result = answers.fitting(_KINDS.get(operation, ""), result, two_phase=True)
     code = _failure(operation, result, terms)
     echo = _echo(jsonkit.values_of(request), operation)
+    if request.at is not None:  # our own time goes before the bank's
+        echo["timestamp"] = times.ms_of(request.at)
     if not code:
         return _success(operation, echo, result, terms)
     if code == CODES["try-later"] and _switch(terms, "try_later") == "503":
@@ -249,7 +251,7 @@ def _echo(asked: Mapping[str, Any], operation: str) -> Dict[str, Any]:
 
 
 def _refusal(operation: str, echo: Dict[str, Any], code: str, terms: Terms) -> HttpResponse:
-    """Without a clock of our own the time is the request's."""
+    """A refusal's time is that of the answer; where the door told none, the request's."""
     name = _TIMES.get(operation, "timestamp")
     at_ms = echo.pop("timestamp", None)
     at = {} if at_ms is None else {name: at_ms}
