@@ -5,20 +5,22 @@ every cell that does not. Nothing is decided here about what is already in the b
 columns cannot be told apart raises ``FileRefused``.
 
 ``columns`` everywhere: field -> header, where the headers do not speak for themselves (``""``: the file
-has no such column). ``progress`` is called with the number of rows read, each ``PROGRESS_ROWS`` rows.
+has no such column). ``progress`` is called with the number of rows read, about each thousand rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import partial
+from itertools import repeat
 
 from kvit.domain.money import exponent_of
 from kvit.domain.numbers import is_valid
 from kvit.files.cells import Unreadable, read_amount, read_day, read_number, read_period, read_text
+from kvit.files.columns import read_amounts, read_numbers, read_texts
 from kvit.files.errors import naming
 from kvit.files.headers import ACCOUNT_HEADERS, BALANCE_HEADERS, CHARGE_HEADERS, match_columns
-from kvit.files.reading import CellReader, Column, Progress, empty_rows, plan_columns, readable_rows
+from kvit.files.reading import Column, Progress, Reader, empty_rows, plan_columns, readable
 from kvit.files.records import AccountRow, BalanceRow, ChargeRow, Rows
 from kvit.files.tables import Table
 
@@ -29,6 +31,8 @@ EMAIL_LENGTH_MAX = 254
 ATTRIBUTE_LENGTH_MAX = 500
 SERVICE_LENGTH_MAX = 60
 DOCUMENT_LENGTH_MAX = 60
+
+_NUMBER = Reader(read_number, read_numbers)
 
 
 def read_accounts(
@@ -43,27 +47,32 @@ def read_accounts(
     Every other column becomes an attribute. ``check_scheme``: the check digits that every number must
     end in (``kvit.domain.numbers``). A number that stands in the file twice is an error of the later row.
     """
-    readers: dict[str, CellReader] = {
-        "number": read_number if check_scheme == "none" else partial(_checked_number, check_scheme),
-        "name": partial(read_text, length_max=NAME_LENGTH_MAX),
-        "address": partial(read_text, length_max=ADDRESS_LENGTH_MAX),
-        "phone": partial(read_text, length_max=PHONE_LENGTH_MAX),
-        "email": partial(read_text, length_max=EMAIL_LENGTH_MAX),
+    readers = {
+        "number": _NUMBER if check_scheme == "none" else Reader(partial(_checked_number, check_scheme)),
+        "name": _text(NAME_LENGTH_MAX),
+        "address": _text(ADDRESS_LENGTH_MAX),
+        "phone": _text(PHONE_LENGTH_MAX),
+        "email": _text(EMAIL_LENGTH_MAX),
     }
     places = _places(table, ACCOUNT_HEADERS, columns, ["number"])
     rows: Rows[AccountRow] = empty_rows(table, places)
     plan = plan_columns(table, places, readers, None)
-    read_attribute = partial(read_text, length_max=ATTRIBUTE_LENGTH_MAX)
-    plan += [Column(header, table.header.index(header), read_attribute) for header in rows.columns_other]
-    first_lines: dict[str, int] = {}
-    for line, values in readable_rows(table, plan, rows, progress):
-        number, name, address, phone, email, *others = values
-        first = first_lines.setdefault(number, line)
-        if first != line:
-            rows.add_error(line, plan[0].header, number, f"this number stands in line {first} already")
+    others, read_attribute = rows.columns_other, _text(ATTRIBUTE_LENGTH_MAX)
+    plan += [Column(header, table.header.index(header), read_attribute) for header in others]
+    first_lines: dict[Hashable, int] = {}
+    for lines, values in readable(table, plan, rows, progress):
+        attributes = _attributes(others, values[len(readers) :])
+        records = map(AccountRow, lines, *values[: len(readers)], attributes)
+        if _all_new(first_lines, values[0], lines):
+            rows.records.extend(records)
             continue
-        attributes = tuple(zip(rows.columns_other, others, strict=True))
-        rows.records.append(AccountRow(line, number, name, address, phone, email, attributes))
+        for record in records:
+            first = first_lines.setdefault(record.number, record.line)
+            if first == record.line:
+                rows.records.append(record)
+            else:
+                reason = f"this number stands in line {first} already"
+                rows.add_error(record.line, plan[0].header, record.number, reason)
     return rows
 
 
@@ -79,19 +88,18 @@ def read_charges(
     ``currency`` tells how many digits an amount may have after the decimal mark. Equal rows are kept:
     two equal charges may both be meant.
     """
-    readers: dict[str, CellReader] = {
-        "number": read_number,
-        "service": partial(read_text, length_max=SERVICE_LENGTH_MAX),
-        "period": read_period,
-        "amount": partial(read_amount, exponent=exponent_of(currency)),
-        "due": read_day,
-        "document": partial(read_text, length_max=DOCUMENT_LENGTH_MAX),
+    readers = {
+        "number": _NUMBER,
+        "service": _text(SERVICE_LENGTH_MAX),
+        "period": Reader(read_period),
+        "amount": _amount(exponent_of(currency)),
+        "due": Reader(read_day),
+        "document": _text(DOCUMENT_LENGTH_MAX),
     }
     places = _places(table, CHARGE_HEADERS, columns, ["number", "amount"])
     rows: Rows[ChargeRow] = empty_rows(table, places)
-    plan = plan_columns(table, places, readers, "")
-    for line, values in readable_rows(table, plan, rows, progress):
-        rows.records.append(ChargeRow(line, *values))
+    for lines, values in readable(table, plan_columns(table, places, readers, ""), rows, progress):
+        rows.records.extend(map(ChargeRow, lines, *values))
     return rows
 
 
@@ -107,22 +115,58 @@ def read_balances(
     A client may stand in the file once, or once for each service; a second balance for the same is an
     error of the later row.
     """
-    readers: dict[str, CellReader] = {
-        "number": read_number,
-        "amount": partial(read_amount, exponent=exponent_of(currency), signed=True),
-        "service": partial(read_text, length_max=SERVICE_LENGTH_MAX),
+    readers = {
+        "number": _NUMBER,
+        "amount": _amount(exponent_of(currency), signed=True),
+        "service": _text(SERVICE_LENGTH_MAX),
     }
     places = _places(table, BALANCE_HEADERS, columns, ["number", "amount"])
     rows: Rows[BalanceRow] = empty_rows(table, places)
     plan = plan_columns(table, places, readers, "")
-    first_lines: dict[tuple[str, str], int] = {}
-    for line, (number, amount_minor, service) in readable_rows(table, plan, rows, progress):
-        first = first_lines.setdefault((number, service), line)
-        if first != line:
-            rows.add_error(line, plan[0].header, number, f"its balance stands in line {first} already")
+    first_lines: dict[Hashable, int] = {}
+    for lines, values in readable(table, plan, rows, progress):
+        records = map(BalanceRow, lines, *values)
+        if _all_new(first_lines, zip(values[0], values[2], strict=True), lines):
+            rows.records.extend(records)
             continue
-        rows.records.append(BalanceRow(line, number, amount_minor, service))
+        for record in records:
+            first = first_lines.setdefault((record.number, record.service), record.line)
+            if first == record.line:
+                rows.records.append(record)
+            else:
+                reason = f"its balance stands in line {first} already"
+                rows.add_error(record.line, plan[0].header, record.number, reason)
     return rows
+
+
+def _all_new(first_lines: dict[Hashable, int], keys: Iterable[Hashable], lines: Sequence[int]) -> bool:
+    """Note at which lines ``keys`` stand; False, and nothing is noted, where one of them stood before."""
+    found = dict(zip(keys, lines, strict=True))
+    if len(found) < len(lines) or not first_lines.keys().isdisjoint(found):
+        return False
+    first_lines.update(found)
+    return True
+
+
+def _attributes(
+    headers: Sequence[str], columns: Sequence[Sequence[str]]
+) -> Iterable[tuple[tuple[str, str], ...]]:
+    """The other columns of each row, with their headers."""
+    if not headers:
+        return repeat(())
+    return zip(
+        *(zip(repeat(header), texts) for header, texts in zip(headers, columns, strict=True)), strict=True
+    )
+
+
+def _text(length_max: int) -> Reader:
+    return Reader(partial(read_text, length_max=length_max), partial(read_texts, length_max=length_max))
+
+
+def _amount(exponent: int, *, signed: bool = False) -> Reader:
+    return Reader(
+        partial(read_amount, exponent=exponent, signed=signed), partial(read_amounts, exponent=exponent)
+    )
 
 
 def _places(

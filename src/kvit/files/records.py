@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from kvit.files.errors import RowError
 
@@ -13,8 +13,7 @@ ERRORS_MAX = 1_000
 VALUE_SHOWN_MAX = 60
 
 
-@dataclass(frozen=True, slots=True)
-class AccountRow:
+class AccountRow(NamedTuple):
     """One client. ``None``: the file has no such column, so nothing is known; ``""``: known to be empty.
 
     ``attributes``: (header, text) of every other column, empty texts included, in the file's order.
@@ -29,8 +28,7 @@ class AccountRow:
     attributes: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ChargeRow:
+class ChargeRow(NamedTuple):
     """One amount owed, never below zero; zero takes back what was charged before.
 
     ``period`` is ``YYYY-MM`` where the file names a month, else its own words. ``due`` is an ISO day.
@@ -46,8 +44,7 @@ class ChargeRow:
     document: str
 
 
-@dataclass(frozen=True, slots=True)
-class BalanceRow:
+class BalanceRow(NamedTuple):
     """What one client owes in all; below zero is paid in advance. ``service``: ``""`` if not told."""
 
     line: int

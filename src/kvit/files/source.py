@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 #: A file with more rows than this is refused: Excel itself holds 1,048,576.
 ROWS_MAX = 1_000_000
+#: Rows of one stretch, empty ones included.
+STRETCH_ROWS = 1_000
 
 
 class ConvertedText(str):
@@ -19,14 +22,22 @@ class ConvertedText(str):
     __slots__ = ()
 
 
+class Stretch(NamedTuple):
+    """Some rows one after another, at least one: their line numbers from 1, and their cells as they stand."""
+
+    lines: list[int]
+    rows: list[list[str]]
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Rows of trimmed cells, not yet told apart into header and data.
+    """Rows of cells, not yet told apart into header and data.
 
     ``description`` says how the file was understood. ``rows_expected`` is an upper bound for progress
-    bars. ``rows`` starts anew with each call and gives (line number from 1, cells).
+    bars. ``stretches`` starts anew with each call. ``trim`` takes what surrounds the texts of cells away.
     """
 
     description: str
     rows_expected: int
-    rows: Callable[[], Iterator[tuple[int, list[str]]]]
+    stretches: Callable[[], Iterator[Stretch]]
+    trim: Callable[[Iterable[str]], list[str]]

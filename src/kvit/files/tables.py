@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from kvit.files.delimited import delimited_source
 from kvit.files.errors import FileRefused, naming
-from kvit.files.source import ROWS_MAX, Source
+from kvit.files.source import ROWS_MAX, Source, Stretch
 from kvit.files.workbook import workbook_source
 
 FILE_BYTES_MAX = 256 << 20
@@ -55,22 +56,56 @@ class Table:
         A row has as many cells as the header; it has more only where the surplus is not empty, which is
         for the reader to refuse. ``FileRefused`` may come midway: a torn quotation, too many rows.
         """
-        width = len(self.header)
         count = 0
-        with naming(self.name):
-            for line, cells in self._source.rows():
-                if line <= self._header_line or not any(cells):
-                    continue
+        for stretch in self.stretches():
+            for row in self.filled(stretch):
                 count += 1
-                if count > ROWS_MAX:
-                    raise FileRefused(
-                        f"The table has more than {ROWS_MAX:,} rows.", "Split it into several files."
-                    )
-                if len(cells) < width:
-                    cells.extend([""] * (width - len(cells)))
-                while len(cells) > width and not cells[-1]:
-                    cells.pop()
-                yield line, cells
+                self.refuse_beyond(count)
+                yield row
+
+    def stretches(self) -> Iterator[Stretch]:
+        """The same rows many at a time, as they stand in the file: empty ones too, of any length."""
+        with naming(self.name):
+            for stretch in self._source.stretches():
+                lines, rows = stretch
+                if lines[0] > self._header_line:
+                    yield stretch
+                elif lines[-1] > self._header_line:
+                    start = bisect_right(lines, self._header_line)
+                    yield Stretch(lines[start:], rows[start:])
+
+    def filled(self, stretch: Stretch) -> Iterator[tuple[int, list[str]]]:
+        """The rows of ``stretch`` as ``rows`` gives them."""
+        trim, width = self._source.trim, len(self.header)
+        for line, row in zip(*stretch, strict=True):
+            cells = trim(row)
+            if not any(cells):
+                continue
+            if len(cells) < width:
+                cells.extend([""] * (width - len(cells)))
+            while len(cells) > width and not cells[-1]:
+                cells.pop()
+            yield line, cells
+
+    def columns(self, stretch: Stretch) -> list[list[str]] | None:
+        """The columns of ``stretch``, trimmed; ``None`` unless all its rows are of the header's length.
+
+        Cells beyond it do not count where they are all empty. A row of the right length may still be empty.
+        """
+        width = len(self.header)
+        widths = set(map(len, stretch.rows))
+        if len(widths) != 1 or min(widths) < width:
+            return None
+        columns = [self._source.trim(column) for column in zip(*stretch.rows, strict=True)]
+        return None if any(map(any, columns[width:])) else columns[:width]
+
+    def refuse_beyond(self, count: int) -> None:
+        """Raises ``FileRefused`` where ``count`` rows are too many."""
+        if count > ROWS_MAX:
+            with naming(self.name):
+                raise FileRefused(
+                    f"The table has more than {ROWS_MAX:,} rows.", "Split it into several files."
+                )
 
 
 def read_table(data: bytes, name: str = "", encoding: str = "") -> Table:
@@ -82,9 +117,12 @@ def read_table(data: bytes, name: str = "", encoding: str = "") -> Table:
     """
     with naming(name):
         source = _source_of(data, encoding)
-        for line, cells in source.rows():
-            if any(cells):
-                return Table(name, _header(cells), source.description, source.rows_expected, line, source)
+        for stretch in source.stretches():
+            for line, row in zip(*stretch, strict=True):
+                cells = source.trim(row)
+                if any(cells):
+                    names = _header(cells)
+                    return Table(name, names, source.description, source.rows_expected, line, source)
         raise FileRefused("The file is empty.", "It needs a header row that names the columns.")
 
 

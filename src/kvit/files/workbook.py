@@ -8,13 +8,14 @@ from __future__ import annotations
 import datetime as dt
 import io
 from collections.abc import Callable, Iterator
+from itertools import count, islice
 from typing import Any
 
 from python_calamine import CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 from kvit.files.archive import SAVE_AGAIN, measure_workbook
 from kvit.files.errors import FileRefused
-from kvit.files.source import ConvertedText, Source
+from kvit.files.source import STRETCH_ROWS, ConvertedText, Source, Stretch
 
 #: A spreadsheet keeps fifteen digits of a number.
 EXACT_BELOW = 1e15
@@ -31,7 +32,7 @@ def workbook_source(data: bytes) -> Source:
     measure_workbook(data)
     sheet = _first_visible(data)
     words = f"XLSX, sheet {sheet.name!r}"
-    return Source(words, sheet.total_height, lambda: _rows(sheet))
+    return Source(words, sheet.total_height, lambda: _stretches(sheet), list)
 
 
 def number_text(value: float) -> str:
@@ -53,10 +54,14 @@ def number_text(value: float) -> str:
     return "0" if text == "-0" else text
 
 
-def _rows(sheet: CalamineSheet) -> Iterator[tuple[int, list[str]]]:
+def _stretches(sheet: CalamineSheet) -> Iterator[Stretch]:
     convert = _CONVERT
-    for line, cells in enumerate(sheet.iter_rows(), 1):
-        yield line, [convert[type(cell)](cell) for cell in cells]
+    rows = iter(sheet.iter_rows())
+    for first in count(1, STRETCH_ROWS):
+        texts = [[convert[type(cell)](cell) for cell in cells] for cells in islice(rows, STRETCH_ROWS)]
+        if not texts:
+            return
+        yield Stretch(list(range(first, first + len(texts))), texts)
 
 
 def _from_datetime(value: dt.datetime) -> str:
