@@ -54,7 +54,7 @@ _STEPS = {
     ("Status", "1"): ("done", "posted"), ("Status", "2"): ("stop", "voided"), ("Status", "3"): ("stop", ""),
     ("Void", "2"): ("done", ""),
 }  # fmt: skip
-_ALREADY = {"Post": CODES["repeated PerformTransaction"], "Void": CODES["repeated CancelTransaction"]}
+_ALREADY = {"Void": CODES["repeated CancelTransaction"]}
 
 DIALECT: Mapping[str, Switch] = {
     "envelope": Switch("json", ("json", "soap"), about="JSON-RPC 2.0, or the older SOAP"),

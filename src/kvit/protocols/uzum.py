@@ -113,7 +113,7 @@ def ask(command: Command, terms: Terms) -> HttpRequest:
 def read(command: Command, response: HttpResponse, terms: Terms) -> Heard:
     """What the bank does with an answer.
 
-    FAILED is final, 99999 apart; to a confirm or a reverse "it is already" is a yes. Whatever is no answer
+    FAILED is final, 99999 apart (after 10016 the status tells that it is paid). Whatever is no answer
     (another HTTP status, a body that is not understood, another payment's id) is asked again.
     """
     values = jsonkit.parse(response.body) if response.status in _STATUSES else None
@@ -312,7 +312,7 @@ _GOOD: Mapping[str, Tuple[str, ...]] = {
 }  # fmt: skip
 _STATES = {Held: "CREATED", Posted: "CONFIRMED", Voided: "REVERSED"}
 _HEARD_STATES = {"CREATED": "held", "CONFIRMED": "posted", "REVERSED": "voided"}
-_ALREADY = {"Post": CODES["repeated confirm"], "Void": CODES["repeated reverse"]}
+_ALREADY = {"Void": CODES["repeated reverse"]}
 
 
 def _read_data(data: jsonkit.Json) -> Tuple[Tuple[str, str], ...]:
