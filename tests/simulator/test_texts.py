@@ -43,12 +43,12 @@ def test_every_text_that_is_asked_for_exists() -> None:
 def test_every_text_is_said_somewhere() -> None:
     everything = sources()
     # These are put together from a prefix and a word: mischief.again, verdict.refused, step.sum ...
-    families = ("step.", "try.", "verdict.", "failure.", "mischief.", "wire.")
+    families = ("step.", "phase.", "state.", "tab.", "try.", "verdict.", "failure.", "mischief.", "wire.")
     unsaid = [
         key for key in all_texts()["ru"] if f'"{key}"' not in everything and not key.startswith(families)
     ]
     assert [key for key in unsaid if f"'{key}'" not in everything] == []
-    for key in (key for key in all_texts()["ru"] if key.startswith(("verdict.", "step."))):
+    for key in (key for key in all_texts()["ru"] if key.startswith(("verdict.", "step.", "tab."))):
         word = key.partition(".")[2]
         assert f'"{word}"' in everything or word.startswith("booked-once-"), key
 

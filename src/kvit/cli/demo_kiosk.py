@@ -9,6 +9,7 @@ from kvit.cli.demo_books import stories
 from kvit.domain.model import ACTIVE, Agreement
 from kvit.domain.money import exponent_of, format_amount
 from kvit.main import House, ServeOptions, load_agreements, make_terms
+from kvit.simulator.app import app_router
 from kvit.simulator.kiosk import kiosk_router
 from kvit.simulator.room import KioskAgreement, KioskSettings, Label, NumbersWorthTrying
 from kvit.storage import billers
@@ -30,7 +31,7 @@ def base_url(options: ServeOptions) -> str:
 
 
 def routers(house: House, options: ServeOptions) -> list[Router]:
-    """The kiosk at ``/kiosk`` for every agreement in test mode, and the way to it from ``/``."""
+    """The kiosk at ``/kiosk`` and the app at ``/app`` for what is in test mode, and the way there from ``/``."""
     with house.database.read() as connection:
         names = {biller.biller_id: biller.name for biller in billers.list_billers(connection)}
     agreements = in_test_mode(house)
@@ -40,7 +41,7 @@ def routers(house: House, options: ServeOptions) -> list[Router]:
         agreements=[_kiosk_agreement(one, names[one.biller_id]) for one in agreements],
         numbers_worth_trying=lambda: _suggestions(house, billers_shown),
     )
-    return [kiosk_router(settings), Router(path="/", route_handlers=[to_the_kiosk])]
+    return [kiosk_router(settings), app_router(settings), Router(path="/", route_handlers=[to_the_kiosk])]
 
 
 def in_test_mode(house: House) -> list[Agreement]:

@@ -73,6 +73,7 @@ async def page(room: NamedDependency[Room]) -> str:
     return templates.get_template("kiosk.html").render(
         settings_json=msgspec.json.encode(settings).decode("utf-8"),
         agreements=agreements,
+        has_app=bool(room.of_face("app")),
         numbers=room.numbers(),
         language=language,
         languages=texts.LANGUAGES,

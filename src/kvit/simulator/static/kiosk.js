@@ -3,7 +3,8 @@
 import { ask } from "./api.js";
 import { setUpMischief } from "./mischief.js";
 import { plainAmount } from "./money.js";
-import { busyScreen, clientScreen, messageScreen, noteStanding, numberScreen, receiptScreen, sumScreen } from "./screens.js";
+import { noteStanding } from "./numbers.js";
+import { busyScreen, clientScreen, messageScreen, numberScreen, receiptScreen, sumScreen } from "./screens.js";
 import { chooseLanguage, currentLanguage, loadTexts, suggestLanguage, t, translatePage } from "./texts.js";
 import { addToWire, renderWire } from "./wire.js";
 

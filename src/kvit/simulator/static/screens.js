@@ -3,9 +3,8 @@
 
 import { button, h, icon, still } from "./dom.js";
 import { parseAmount, shortAmount, showAmount } from "./money.js";
+import { numbersWorthTrying } from "./numbers.js";
 import { currentLanguage, t } from "./texts.js";
-
-const CHIPS = document.getElementById("chips");
 
 function money(room, minor, short = false) {
   return showAmount(minor, room.agreement, currentLanguage(), short);
@@ -59,11 +58,8 @@ export function numberScreen(room, go) {
     next.disabled = !input.value.trim();
   };
   input.addEventListener("input", changed);
-  const chips = [...CHIPS.content.querySelectorAll(".chip")].map((chip) => chip.cloneNode(true));
+  const chips = numbersWorthTrying(room.agreement);
   for (const chip of chips) {
-    const label = chip.querySelector("span");
-    const { key, amount } = label.dataset;
-    if (key) label.textContent = t(key, { sum: amount && money(room, parseAmount(amount, room.agreement.exponent)) });
     chip.addEventListener("click", () => {
       input.value = chip.dataset.number;
       changed();
@@ -82,15 +78,6 @@ export function numberScreen(room, go) {
     chips.length > 0 && h("div", { class: "chips" }, h("h2", {}, t("number.try")), h("div", {}, chips)),
   );
   return { element, focus: input, type: input, enter: () => next.click() };
-}
-
-// What the biller has just said of a number goes to its chip; an advance it does not say.
-export function noteStanding({ number, due }) {
-  const label = CHIPS.content.querySelector(`.chip[data-number="${CSS.escape(number)}"] [data-key]`);
-  if (!label || due === null) return;
-  const owed = /[1-9]/.test(due);
-  if (owed) Object.assign(label.dataset, { key: "try.debt", amount: due });
-  else if (label.dataset.key === "try.debt") label.dataset.key = "try.no-debt";
 }
 
 export function busyScreen(text, hint = "", id = "") {

@@ -48,7 +48,7 @@ export function t(key, values = {}) {
 /** Put the current language into everything that the server rendered. */
 export function translatePage() {
   document.documentElement.lang = language;
-  document.title = t("page.title");
+  document.title = t(document.body.dataset.title);
   for (const element of document.querySelectorAll("[data-text]")) element.textContent = t(element.dataset.text);
   for (const element of document.querySelectorAll("[data-label]"))
     element.setAttribute("aria-label", t(element.dataset.label));

@@ -101,7 +101,7 @@ function coloured(text) {
     const at = header.indexOf(":");
     parts.push("\n", mark("header-name", header.slice(0, at + 1)), mark("header-value", header.slice(at + 1)));
   }
-  if (body) parts.push("\n\n", ...(body.startsWith("<") ? xml(body) : form(body)));
+  if (body) parts.push("\n\n", ...bodyParts(body));
   return parts;
 }
 
@@ -123,6 +123,23 @@ function form(text) {
     if (at < 0) parts.push(pair);
     else parts.push(mark("name", pair.slice(0, at)), mark("punctuation", "="), mark("value", pair.slice(at + 1)));
   });
+  return parts;
+}
+
+function bodyParts(body) {
+  if (body.startsWith("<")) return xml(body);
+  return /^[[{]/.test(body) ? json(body) : form(body);
+}
+
+// Names, values and what stands between them; a line may break after each comma.
+function json(text) {
+  const parts = [];
+  for (const piece of text.match(/"(?:[^"\\]|\\.)*"\s*:?|[{}[\],]|[^"{}[\],]+|"/g) ?? []) {
+    if (/^"[^]*:$/.test(piece)) parts.push(mark("name", piece));
+    else if (/^[{}[\],]$/.test(piece)) parts.push(mark("punctuation", piece));
+    else parts.push(mark("value", piece));
+    if (piece === ",") parts.push(h("wbr"));
+  }
   return parts;
 }
 
