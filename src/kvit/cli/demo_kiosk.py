@@ -8,7 +8,8 @@ from litestar.response import Redirect
 from kvit.cli.demo_books import stories
 from kvit.domain.model import ACTIVE, Agreement
 from kvit.domain.money import exponent_of, format_amount
-from kvit.main import House, ServeOptions, load_agreements, make_terms
+from kvit.main import House, ServeOptions, load_agreements, make_agent_terms
+from kvit.main.trials import contract_of
 from kvit.simulator.app import app_router
 from kvit.simulator.kiosk import kiosk_router
 from kvit.simulator.room import KioskAgreement, KioskSettings, Label, NumbersWorthTrying
@@ -31,7 +32,7 @@ def base_url(options: ServeOptions) -> str:
 
 
 def routers(house: House, options: ServeOptions) -> list[Router]:
-    """The kiosk at ``/kiosk`` and the app at ``/app`` for what is in test mode, and the way there from ``/``."""
+    """The kiosk at ``/kiosk`` and the app at ``/app``, with what is in test mode; the way from ``/``."""
     with house.database.read() as connection:
         names = {biller.biller_id: biller.name for biller in billers.list_billers(connection)}
     agreements = in_test_mode(house)
@@ -90,11 +91,12 @@ def _suggestions(house: House, biller_ids: list[str]) -> NumbersWorthTrying:
 
 def _kiosk_agreement(agreement: Agreement, biller_name: str) -> KioskAgreement:
     return KioskAgreement(
-        terms=make_terms(agreement),
+        terms=make_agent_terms(agreement),
         protocol_name=agreement.protocol,
         biller_name=biller_name,
         title=agreement.title,
         language=_LANGUAGES.get(agreement.currency, "en"),
         timezone=agreement.timezone,
         notes=_NOTES.get(agreement.currency, _OTHER_NOTES),
+        contract=contract_of(agreement),
     )

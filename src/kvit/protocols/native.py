@@ -342,6 +342,7 @@ def read(command: Command, response: HttpResponse, terms: Terms) -> Heard:
     step = "done" if code == "ok" else "stop" if code in _FINAL else "again"
     payment = jsonkit.Fields(values).inside("payment").values
     shown = [(name, str(values[name])) for name in ("name", "due", "advance") if name in values]
+    shown += [("exact", "yes")] if values.get("exact") is True else []
     shown += [(str(one["id"]), str(one["amount"])) for one in values.get("payments", ())]
     amount_minor = parse_amount(str(values.get("due", payment.get("amount", ""))), terms.exponent)
     return Heard(

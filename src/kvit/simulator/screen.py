@@ -34,6 +34,11 @@ def shown_due_minor(heard: Heard, protocol: Protocol, terms: Terms) -> int | Non
     return heard.amount_minor if heard.step == "done" and heard.amount_minor >= 0 else None
 
 
+def is_exact(heard: Heard) -> bool:
+    """Does the answer say that nothing but what is owed can be paid? A field called ``exact`` does."""
+    return dict(heard.shown).get("exact", "").lower() in ("yes", "true", "1", "on")
+
+
 def _meanings(heard: Heard, protocol: Protocol, terms: Terms) -> Mapping[str, str]:
     shown = dict(heard.shown)
     switch = protocol.dialect.get("show")

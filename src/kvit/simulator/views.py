@@ -93,7 +93,10 @@ class ExchangeView(msgspec.Struct):
 
 
 class CheckReply(msgspec.Struct):
-    """What the terminal shows of a client. ``due`` is ``None`` where the biller shows no debt."""
+    """What the terminal shows of a client. ``due`` is ``None`` where the biller shows no debt.
+
+    ``exact``: no other sum than ``due`` is taken.
+    """
 
     step: str
     code: str
@@ -103,6 +106,7 @@ class CheckReply(msgspec.Struct):
     number: str
     name: str
     due: str | None
+    exact: bool
     exchanges: Sequence[ExchangeView]
 
 
@@ -195,6 +199,7 @@ def check_reply(exchange: Exchange, number: str, agent: Agent) -> CheckReply:
         number=number,
         name=screen.shown_name(heard, agent.protocol, terms),
         due=None if due_minor is None else format_amount(due_minor, terms.exponent),
+        exact=screen.is_exact(heard),
         exchanges=[exchange_view(exchange)],
     )
 
