@@ -96,11 +96,11 @@ def test_payments_lie_in_the_past_at_the_time_they_were_taken(demo: Demo) -> Non
     assert shown["name"] == STORIES[0].name
 
 
-def test_agreements_are_in_test_mode_and_speak_two_dialects(demo: Demo) -> None:
+def test_agreements_are_in_test_mode_and_speak_two_protocols_and_two_dialects(demo: Demo) -> None:
     done = demo.run("agreement", "list", "--json")
     listed = {one["agreement_id"]: one for one in json.loads(done.stdout)}
     assert {one["mode"] for one in listed.values()} == {"test"}
-    assert {one["protocol"] for one in listed.values()} == {"qiwi"}
+    assert {one["protocol"] for one in listed.values()} == {"qiwi", "native"}
     assert dict(listed["ibox"]["dialect"])["response_txn_tag"] == "ibox_txn_id"
     again = demo.json("agreement", "apply", str(demo.folder / "agreements.toml"))
     assert {one["state"] for one in again["agreements"]} == {"unchanged"}
@@ -216,7 +216,11 @@ def test_the_links_lead_somewhere(server: Demo) -> None:
         assert BILLER.name in home.text
         for one in report["numbers"]:
             assert one["number"] in home.text
-        for door in report["doors"]:
+        app = client.get(report["app"])
+        assert app.status_code == 200
+        assert BILLER.name in app.text
+        assert [door["agreement"] for door in report["doors"] if not door["login"]] == ["app"]
+        for door in (door for door in report["doors"] if door["login"]):
             assert door["agreement"] in home.text
             query = {"command": "check", "txn_id": "1", "account": server.number("debt"), "sum": "1.00"}
             assert client.get(door["url"], params=query).status_code == 401

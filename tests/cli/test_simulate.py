@@ -168,13 +168,13 @@ def test_a_sum_outside_the_limits_ends_with_1(shell: Shell, number: str, amount:
 def test_where_several_agreements_are_in_test_mode_one_is_to_be_named(shell: Shell, number: str) -> None:
     done = shell.simulate("check", number, agreement="")
     assert done.exit_code == 2
-    assert "add --agreement with one of: ibox, qiwi" in done.stderr
+    assert "add --agreement with one of: app, ibox, qiwi" in done.stderr
 
 
 def test_an_agreement_that_is_not_there(shell: Shell, number: str) -> None:
     done = shell.simulate("check", number, agreement="kaspi")
     assert done.exit_code == 1
-    assert "there is no agreement kaspi; in test mode: ibox, qiwi" in done.stderr
+    assert "there is no agreement kaspi; in test mode: app, ibox, qiwi" in done.stderr
 
 
 @pytest.mark.parametrize("amount", ["1e3", "12,50", "1.234", "ten", "１０"])
@@ -212,3 +212,41 @@ def test_a_live_agreement_is_not_played_with(live: Shell, command: list[str]) ->
     unnamed = live.run("simulate", *command)
     assert unnamed.exit_code == 1
     assert "no agreement is in test mode" in unnamed.stderr
+
+
+# --- more than one payment, and what comes after one ---------------------------------------------------
+
+
+def test_a_busy_day_ends_with_a_verdict(shell: Shell, number: str) -> None:
+    due_minor, before = shell.paid(number)
+    options = ["--payments", "16", "--mischief", "all", "--hurry", "50", "--number", number]
+    told = json.loads(shell.simulate("run", *options, "--sum", "10.02", "--json").stdout)
+    assert told["good"]
+    assert told["conclusion"].startswith("Every payment is final: 16 booked, each once.")
+    assert {
+        row["kind"]: (row["payments"], row["booked"], row["broken"]) for row in told["rows"]
+    } == dict.fromkeys(("none", "double", "reorder", "drop", "wrong-sum", "flip", "clock", "slow"), (2, 2, 0))
+    assert told["clients"][0]["verdict"] == "debt-fell-once"
+    after_minor, after = shell.paid(number)
+    assert after_minor == due_minor - 16 * 1_002
+    assert len(after) == len(before) + 16
+
+
+def test_a_day_finds_a_client_by_itself_and_prints_a_table(shell: Shell) -> None:
+    done = shell.simulate("run", "--payments", "2", "--mischief", "drop")
+    assert done.exit_code == 0
+    assert re.search(r"drop +2 +2 +0 +0 +[0-9]+ +0", done.stdout), done.stdout
+    assert "Every payment is final: 2 booked, each once." in done.stdout
+
+
+def test_a_mischief_that_there_is_not(shell: Shell) -> None:
+    done = shell.simulate("run", "--mischief", "double,nonsense")
+    assert done.exit_code == 2
+    assert "there is no nonsense; known: double, reorder" in done.stderr
+
+
+@pytest.mark.parametrize("command", [["status", "1"], ["cancel", "1"], ["statement"]], ids=lambda one: one[0])
+def test_what_the_agreement_does_not_offer_is_not_asked(shell: Shell, command: list[str]) -> None:
+    done = shell.simulate(*command)
+    assert done.exit_code == 1
+    assert "has no such command" in done.stderr

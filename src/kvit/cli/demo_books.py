@@ -30,7 +30,7 @@ from kvit.services.payments import post_batch
 from kvit.services.ports import PostingBook
 from kvit.services.receivables import run as imports
 from kvit.services.receivables.office import accounts_job, charges_job, set_status
-from kvit.simulator.clients import IBOX, QIWI, STORIES, UNKNOWN
+from kvit.simulator.clients import APP, IBOX, QIWI, STORIES, UNKNOWN
 from kvit.simulator.utility import BILLER, SEED, Payment, Utility, make_utility
 from kvit.storage import migrate
 from kvit.storage.billers import SqlBillerBook
@@ -72,6 +72,16 @@ fee = {{ percent = "0.8", min = "3.00" }}
 [agreement.dialect]
 response_txn_tag = "ibox_txn_id"
 prv_txn_date = "on"
+
+[[agreement]]
+id = "{APP}"
+title = "Городской банк"
+protocol = "native"
+mode = "test"
+secret = "demo-app: both sides sign with it"
+min_sum = "10.00"
+max_sum = "15000.00"
+fee = {{ percent = "0.5" }}
 """
 
 

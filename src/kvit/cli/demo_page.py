@@ -75,6 +75,7 @@ class Page:
             "biller": biller.name,
             "url": url,
             "kiosk": f"{url}/kiosk" if url else "",
+            "app": f"{url}/app" if url else "",
             "health": f"{url}/healthz" if url else "",
             "doors": [_door(one, url) for one in in_test_mode(self._house)],
             **count._asdict(),
@@ -91,6 +92,7 @@ def _door(agreement: Agreement, url: str) -> dict[str, str]:
         "url": f"{url}/pay/{agreement.agreement_id}",
         "login": agreement.basic_login,
         "password": agreement.basic_password,
+        "secret": agreement.secret,
     }
 
 
@@ -131,9 +133,10 @@ def _links(report: dict[str, Any]) -> Table:
     table = Table.grid(padding=(0, 2))
     if report["url"]:
         table.add_row("Pay at the kiosk", Text(report["kiosk"], "bold cyan"))
+        table.add_row("Pay in the app", Text(report["app"], "bold cyan"))
         for door in report["doors"]:
-            login = Text(f"  {door['login']} / {door['password']}", "dim")
-            table.add_row(f"Door of {door['agreement']}", Text(door["url"]) + login)
+            lock = door["secret"] or f"{door['login']} / {door['password']}"
+            table.add_row(f"Door of {door['agreement']}", Text(door["url"]) + Text(f"  {lock}", "dim"))
         table.add_row("Health", report["health"])
     books = f"{report['accounts']:,} clients, {report['charges']:,} charges, {report['payments']:,} payments"
     table.add_row("Books", Text(books) + Text(f"  in {report['folder']}", "dim"))

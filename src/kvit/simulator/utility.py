@@ -17,7 +17,7 @@ from kvit.domain.messages import Post
 from kvit.domain.model import Biller
 from kvit.files.records import AccountRow, ChargeRow
 from kvit.simulator import names
-from kvit.simulator.clients import IBOX, NUMBER_SCHEME, QIWI, Client, bill, make_clients, wish_minor
+from kvit.simulator.clients import APP, IBOX, NUMBER_SCHEME, QIWI, Client, bill, make_clients, wish_minor
 
 BILLER = Biller("water", "Водоканал «Родник»", "RUB", "Europe/Moscow", NUMBER_SCHEME, "", 0)
 
@@ -30,7 +30,7 @@ LEAST_MINOR, MOST_MINOR = 1_000, 1_500_000
 
 #: Days after the bills; the shortest month has 28.
 _PROMPT_DAYS, _ANY_DAYS = range(1, 15), range(1, 28)
-#: ``2026-11-01T09:30:00`` -> ``20261101093000``, as these networks write it.
+#: ``2026-11-01T09:30:00`` -> ``20261101093000``, as terminals write it; an app writes ISO, with the offset.
 _RAW = str.maketrans("", "", "-T:")
 
 
@@ -90,7 +90,7 @@ class _Town:
         )
         self._last = months_count - 1
         # Each network numbers its payments in a series of its own.
-        self._txns = {QIWI: 60_417_300_218, IBOX: 8_114_903}
+        self._txns = {QIWI: 60_417_300_218, IBOX: 8_114_903, APP: 530_226_117}
         self.clients = make_clients(self._chance("clients"), accounts_count, months_count)
 
     def accounts(self) -> list[AccountRow]:
@@ -150,7 +150,7 @@ class _Town:
             number=client.number,
             amount_minor=amount_minor,
             network_time=taken,
-            network_time_raw=taken.translate(_RAW),
+            network_time_raw=at.isoformat() if client.agreement_id == APP else taken.translate(_RAW),
         )
         return Payment(at, client.agreement_id, post)
 

@@ -8,14 +8,16 @@ import { t } from "./texts.js";
 
 // --- the phases ------------------------------------------------------------------------------------
 
-/** `entry.reached` phases are over, the next one is under way (or waits for the payer, when it is reserved). */
+/** `entry.reached` phases are over; the next one is under way, or waits for the payer. */
 export function progressScreen(entry, visit, go) {
   const agreement = visit.agreementOf(entry);
   const minor = parseAmount(entry.amount, agreement.exponent);
   const reserved = entry.state === "reserved";
-  const phases = ["check", ...agreement.phases].map((phase, index) => {
-    const over = index <= entry.reached;
-    const now = index === entry.reached + 1 && !reserved;
+  const before = agreement.checks ? ["check"] : [];
+  const reached = before.length + entry.reached;
+  const phases = [...before, ...agreement.phases].map((phase, index) => {
+    const over = index < reached;
+    const now = index === reached && !reserved;
     const words = now ? t(`phase.${phase}.now`) : t(`phase.${phase}`);
     return h(
       "li",
