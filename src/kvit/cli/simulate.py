@@ -1,4 +1,4 @@
-"""``kvit simulate check`` and ``kvit simulate pay``: be the terminal network, at the shell."""
+"""``kvit simulate``: be the network of an agreement, at the shell."""
 
 from __future__ import annotations
 
@@ -8,18 +8,16 @@ from typing import TYPE_CHECKING
 import typer
 from rich.text import Text
 
-from kvit.cli.shared import BILLER, JSON, choose_biller, console, guarded, house
-from kvit.domain.errors import NotAllowed, NotFound, SettingsError
+from kvit.cli import simulate_run
+from kvit.cli.shared import BILLER, JSON, console, guarded
+from kvit.cli.simulate_shared import AGREEMENT, KEY, URL, amount_of, network_of
+from kvit.domain.errors import NotAllowed, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from datetime import datetime
 
-    from kvit.domain.model import Agreement
     from kvit.simulator.agent import Exchange
     from kvit.simulator.shell import Network
-
-_URL = typer.Option("http://127.0.0.1:8080", "--url", help="Where kvit serves.")
-_AGREEMENT = typer.Option("", "--agreement", help="Which agreement, where several are in test mode.")
 
 #: Exit codes: a final no (or a broken promise), and no final answer yet.
 REFUSED, STILL_OPEN = 1, 4
@@ -30,26 +28,30 @@ _STYLES = {"[": "bold", ">": "cyan", "<": ""}
 
 def register(app: typer.Typer) -> None:
     room = typer.Typer(
-        help="Play the terminal network of an agreement in test mode, through the HTTP door.",
+        help="Play the network of an agreement in test mode, through the HTTP door: any protocol of "
+        "`kvit protocol list`, in one phase or two.",
         no_args_is_help=True,
     )
-    room.command("check")(check)
-    room.command("pay")(pay)
+    for command in (check, pay, status, cancel, statement):
+        room.command(command.__name__)(command)
+    room.command("run")(simulate_run.run)
     app.add_typer(room, name="simulate")
 
 
 @guarded
 def check(
     number: str = typer.Argument(..., help="The client's number."),
-    url: str = _URL,
-    agreement: str = _AGREEMENT,
+    url: str = URL,
+    agreement: str = AGREEMENT,
+    key: str = KEY,
     biller: str = BILLER,
     json_output: bool = JSON,
 ) -> None:
     """Ask how much a client owes. Exit code 1: the number cannot be paid; 4: no final answer."""
     from kvit.simulator import shell
 
-    network = _network(url, agreement, biller)
+    network = network_of(url, agreement, biller, key)
+    _must_offer(network, "Lookup")
     _tell(shell.check(network, number), network, as_json=json_output)
 
 
@@ -63,64 +65,101 @@ def pay(
     at_once: int = typer.Option(1, "--at-once", help="Send so many copies together.", min=1, max=500),
     txn: str = typer.Option("", "--txn", help="The network's id of the payment; a new one if not said."),
     drop: bool = typer.Option(False, "--drop", help="First send one copy and hang up before the answer."),
-    url: str = _URL,
-    agreement: str = _AGREEMENT,
+    url: str = URL,
+    agreement: str = AGREEMENT,
+    key: str = KEY,
     biller: str = BILLER,
     json_output: bool = JSON,
 ) -> None:
-    """Pay; all copies are one payment. Exit code 1: refused, or booked twice; 4: no final answer."""
-    from kvit.domain.money import parse_amount
+    """Pay; all copies are one payment. Exit code 1: refused, or booked twice; 4: no final answer.
+
+    Where the protocol has two phases, the payment is held and then posted, each phase as badly as ordered.
+    """
     from kvit.simulator import shell
 
-    network = _network(url, agreement, biller)
-    amount_minor = parse_amount(amount, network.terms.exponent)
-    if amount_minor is None:
-        raise SettingsError(f"{amount} is not a sum; write 250 or 250.00")
+    network = network_of(url, agreement, biller, key)
+    amount_minor = amount_of(amount, network)
     order = shell.PayOrder(number, amount_minor, txn, times, at_once, drop)
     _tell(shell.pay(network, order), network, as_json=json_output)
 
 
-def _network(url: str, agreement_id: str, biller_id: str) -> Network:
-    """The network of the agreement named, or of the only one in test mode."""
-    from kvit.main import load_agreements, make_terms
-    from kvit.protocols.registry import PROTOCOLS
-    from kvit.simulator.shell import Network
+@guarded
+def status(
+    txn: str = typer.Argument(..., help="The network's id of the payment."),
+    url: str = URL,
+    agreement: str = AGREEMENT,
+    key: str = KEY,
+    biller: str = BILLER,
+    json_output: bool = JSON,
+) -> None:
+    """Ask what became of a payment. Exit code 1: it is not in the books; 4: no final answer."""
+    from kvit.simulator import shell
 
-    if not url.startswith(("http://", "https://")):
-        raise SettingsError(f"--url: {url} is not an address like http://127.0.0.1:8080")
-    with house() as opened:
-        known = load_agreements(opened)
-        if biller_id:
-            owner = choose_biller(opened, biller_id)
-            known = [one for one in known if one.biller_id == owner.biller_id]
-    chosen = _chosen(known, agreement_id)
-    return Network(url, PROTOCOLS[chosen.protocol], make_terms(chosen), chosen.timezone)
-
-
-def _chosen(known: Sequence[Agreement], agreement_id: str) -> Agreement:
-    in_test = [one for one in known if one.is_test]
-    names = ", ".join(one.agreement_id for one in in_test)
-    if agreement_id:
-        for one in known:
-            if one.agreement_id == agreement_id:
-                return _in_test_mode(one)
-        raise NotFound(f"there is no agreement {agreement_id}; in test mode: {names or 'none'}")
-    if not in_test:
-        raise NotFound(
-            'no agreement is in test mode; set mode = "test" in its file and run `kvit agreement apply FILE`'
-        )
-    if len(in_test) > 1:
-        raise SettingsError(f"several agreements are in test mode; add --agreement with one of: {names}")
-    return in_test[0]
+    network = network_of(url, agreement, biller, key)
+    _must_offer(network, "Status")
+    _tell(shell.status(network, txn), network, as_json=json_output)
 
 
-def _in_test_mode(agreement: Agreement) -> Agreement:
-    if not agreement.is_test:
+@guarded
+def cancel(
+    txn: str = typer.Argument(..., help="The network's id of the payment."),
+    receipt: str = typer.Option("", "--receipt", help="Our receipt, where the network names that."),
+    number: str = typer.Option("", "--number", help="The client's number, where the network repeats it."),
+    amount: str = typer.Option("", "--sum", help="The sum, where the network repeats it."),
+    url: str = URL,
+    agreement: str = AGREEMENT,
+    key: str = KEY,
+    biller: str = BILLER,
+    json_output: bool = JSON,
+) -> None:
+    """Take a payment back, or release what is held. Exit code 1: refused; 4: no final answer."""
+    from kvit.simulator import shell
+
+    network = network_of(url, agreement, biller, key)
+    _must_offer(network, "Void")
+    amount_minor = amount_of(amount, network) if amount else 0
+    order = shell.CancelOrder(txn, receipt, number, amount_minor)
+    _tell(shell.cancel(network, order), network, as_json=json_output)
+
+
+@guarded
+def statement(
+    since: str = typer.Option("", "--since", help="First day or moment, ISO 8601; today if not said."),
+    until: str = typer.Option("", "--until", help="Last day or moment; now if not said."),
+    url: str = URL,
+    agreement: str = AGREEMENT,
+    key: str = KEY,
+    biller: str = BILLER,
+    json_output: bool = JSON,
+) -> None:
+    """Ask for the list of payments, as the network reconciles. Exit code 1: refused; 4: no final answer."""
+    from kvit.simulator import shell
+
+    network = network_of(url, agreement, biller, key)
+    _must_offer(network, "ListPosted")
+    now = network.orders().now()
+    begin = _moment(since, now) if since else now.replace(hour=0, minute=0, second=0, microsecond=0)
+    end = _moment(until, now) if until else now
+    _tell(shell.statement(network, begin, end), network, as_json=json_output)
+
+
+def _moment(text: str, now: datetime) -> datetime:
+    from datetime import datetime
+
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise SettingsError(f"{text} is not a date like 2026-11-23 or 2026-11-23T10:00") from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=now.tzinfo)
+
+
+def _must_offer(network: Network, kind: str) -> None:
+    if not network.orders().offers(kind):
         raise NotAllowed(
-            f"agreement {agreement.agreement_id} is live: what the simulator pays would be booked as real "
-            'money; set mode = "test" in its file and run `kvit agreement apply FILE`, or try it elsewhere'
+            f"the agreement {network.terms.agreement_id} has no such command: its protocol, "
+            f"{network.protocol.title}, lacks it or has it switched off (see `kvit protocol show "
+            f"{network.protocol.name}`)"
         )
-    return agreement
 
 
 def _tell(exchanges: list[Exchange], network: Network, *, as_json: bool) -> None:
@@ -140,11 +179,11 @@ def _tell(exchanges: list[Exchange], network: Network, *, as_json: bool) -> None
 
 def _exit_code(exchanges: list[Exchange]) -> int:
     """What a script may go by: 0 only where the answer is a final yes and every promise was kept."""
-    from kvit.domain.messages import Post
+    from kvit.domain.messages import Hold, Post
     from kvit.simulator import shell
 
     last = exchanges[-1]
-    if isinstance(last.command, Post):
+    if isinstance(exchanges[0].command, Hold | Post):
         verdict = shell.judge(exchanges)
         if not verdict.good or verdict.key == "refused":
             return REFUSED

@@ -12,7 +12,8 @@ _CHECK_UNITS = 100
 def contract_of(agreement: Agreement) -> Contract:
     """The first service that the agreement lists, and a sum that its limits allow."""
     service = agreement.services[0].code if agreement.services else ""
-    check_minor = max(_CHECK_UNITS * 10**agreement.exponent, agreement.min_minor or 0)
+    least_minor = max(agreement.min_minor or 0, 1)
+    check_minor = max(_CHECK_UNITS * 10**agreement.exponent, least_minor)
     if agreement.max_minor is not None:
         check_minor = min(check_minor, agreement.max_minor)
-    return Contract(service, check_minor)
+    return Contract(service, check_minor, least_minor)

@@ -105,7 +105,8 @@ class Heard:
 
     ``amount_minor`` is -1 where the answer names no sum. ``shown`` is what a terminal would show:
     pairs of a name and a text. ``state`` is what a good answer to a ``Status`` says of the payment:
-    ``held``, ``posted`` or ``voided``; empty where the answer does not tell them apart.
+    ``held``, ``posted`` or ``voided``; empty where the answer does not tell them apart. A "no" to a payment
+    that says only that there is one with this id has ``known``: the network then asks for the status.
     """
 
     step: str

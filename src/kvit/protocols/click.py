@@ -333,5 +333,5 @@ FACTS = Facts(
 PROTOCOL = Protocol(
     name="click", title="Click", decode=decode, encode=encode, ask=ask, read=read, dialect=DIALECT,
     commands=frozenset({"Lookup", "Hold", "Post", "Void"}), facts=FACTS, locks=("secret",),
-    habits=Habits(face="app"),
+    habits=Habits(face="app", reason="-5017"),
 )  # fmt: skip

@@ -135,7 +135,8 @@ def read(command: Command, response: HttpResponse, terms: Terms) -> Heard:
         return Heard("again", code=str(response.status), comment="not understood")
     if answer.code:
         step = "again" if answer.code in AGAIN else "done" if answer.code == _ALREADY.get(kind) else "stop"
-        return Heard(step, str(answer.code), comment=str(answer.message))
+        exists = kind == "Post" and answer.code == CODES["repeated PerformTransaction"]
+        return Heard(step, str(answer.code), comment=str(answer.message), state="known" if exists else "")
     told = answer.result
     receipt, state = str(told.get("providerTrnId", "")), str(told.get("transactionState", ""))
     if kind == "Lookup" and isinstance(told.get("fields"), dict):

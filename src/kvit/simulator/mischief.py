@@ -99,11 +99,7 @@ async def unknown(agent: Agent, number: str, amount_minor: int) -> Mischief:
 
 
 async def _cleared_up(agent: Agent, exchanges: list[Exchange]) -> list[Exchange]:
-    """With a status behind them where some were refused: some networks' "no" means "I have it already"."""
-    refused = [one for one in exchanges if isinstance(one.command, Post) and one.heard.step == "stop"]
-    if not refused or not agent.orders.offers("Status"):
-        return exchanges
-    return [*exchanges, await agent.send(Status(paying.txn_of(refused[0].command)))]
+    return [*exchanges, *await paying.clear_up(agent, exchanges)]
 
 
 def judge_repeats(exchanges: Sequence[Exchange], kind: str, first_receipt: str = "") -> Verdict:

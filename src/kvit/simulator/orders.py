@@ -23,11 +23,13 @@ class Contract:
     """What a network knows of the agreement beside its terms.
 
     ``service``: what it names as the service; empty: the protocol's own habit. ``check_minor``: the sum of a
-    check that is made before the payer has named one; ``None``: the protocol's dummy.
+    check that is made before the payer has named one; ``None``: the protocol's dummy. ``least_minor``: the
+    least sum that is taken.
     """
 
     service: str = ""
     check_minor: int | None = None
+    least_minor: int = 1
 
 
 def _system_now() -> datetime:

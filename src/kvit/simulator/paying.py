@@ -12,8 +12,8 @@ from kvit.simulator.agent import PAUSES_S, Agent, Exchange
 async def pay(agent: Agent, first: Hold | Post, pauses_s: Sequence[float] = PAUSES_S) -> list[Exchange]:
     """Repeat ``first`` while it is answered "again"; a hold that is accepted is then posted.
 
-    A no to a repetition may only mean that the first attempt was booked: where the protocol has a status,
-    it is asked. What became of the payment is what ``outcome`` says of the exchanges.
+    Some networks' "no" to a repetition only means that there is such a payment: then the status is asked.
+    What became of the payment is what ``outcome`` says of the exchanges.
     """
     exchanges = await agent.repeat(first, pauses_s)
     if isinstance(first, Hold) and exchanges[-1].heard.step == "done":
@@ -23,13 +23,11 @@ async def pay(agent: Agent, first: Hold | Post, pauses_s: Sequence[float] = PAUS
 
 
 async def clear_up(agent: Agent, exchanges: Sequence[Exchange]) -> list[Exchange]:
-    """Ask for the status where a payment was refused that an earlier attempt may have booked."""
-    last = exchanges[-1]
-    attempts = [one for one in exchanges if one.command == last.command]
-    doubtful = isinstance(last.command, Post) and last.heard.step == "stop" and len(attempts) > 1
-    if not doubtful or not agent.orders.offers("Status"):
+    """Ask for the status where the last answers of ``exchanges`` said no more than that it is known."""
+    known = [one for one in exchanges if isinstance(one.command, Post) and one.heard.state == "known"]
+    if not known or not agent.orders.offers("Status"):
         return []
-    return [await agent.send(Status(txn_of(last.command)))]
+    return [await agent.send(Status(txn_of(known[-1].command)))]
 
 
 def outcome(exchanges: Sequence[Exchange]) -> Heard:

@@ -6,6 +6,9 @@ made from the same bytes that the client writes to the socket.
 
 from __future__ import annotations
 
+import codecs
+import contextlib
+import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
@@ -72,12 +75,24 @@ def response_text(response: HttpResponse, reason_phrase: str, headers: Headers) 
     return _message_text(line, headers, response.body)
 
 
+def charset_of(headers: Sequence[tuple[bytes, bytes]]) -> str:
+    """The charset that ``Content-Type`` declares; UTF-8 where it names none that there is."""
+    for name, value in headers:
+        if name.lower() == b"content-type" and (found := _CHARSET.search(value)):
+            with contextlib.suppress(LookupError):
+                return codecs.lookup(found[1].decode("ascii")).name
+    return "utf-8"
+
+
+_CHARSET = re.compile(rb"(?i)charset=\"?([A-Za-z0-9_-]+)")
+
+
 def _message_text(first_line: str, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> str:
     lines = [first_line, *(f"{_text(name)}: {_text(value)}" for name, value in headers)]
     head = "\n".join(lines)
-    return f"{head}\n\n{_text(body)}" if body else head
+    return f"{head}\n\n{_text(body, charset_of(headers))}" if body else head
 
 
-def _text(raw: bytes) -> str:
-    """UTF-8 text; bytes that are not stay visible as ``\\xNN``."""
-    return raw.decode("utf-8", errors="backslashreplace")
+def _text(raw: bytes, charset: str = "utf-8") -> str:
+    """The text in its charset; bytes that are none stay visible as ``\\xNN``."""
+    return raw.decode(charset, errors="backslashreplace")

@@ -170,12 +170,19 @@ async function repeat() {
   const mine = ++errand;
   room.attempt = 1;
   show("paying");
-  for (const pause_ms of [...PAUSES_MS, null]) {
+  for (const pauses_ms = [...PAUSES_MS, null]; pauses_ms.length; ) {
     const reply = await attempt("pay", room.order, "pending");
     if (!reply || mine !== errand) return;
-    addToWire([...reply.exchanges, ...(reply.remains?.exchanges ?? [])], ["wire.pay", "wire.remains"], { stands: 0 });
-    room.order.network_time = reply.network_time;
+    const title = `wire.${reply.exchanges[0].kind}`;
+    addToWire([...reply.exchanges, ...(reply.remains?.exchanges ?? [])], [title, "wire.remains"], { stands: 0 });
+    Object.assign(room.order, { txn: reply.txn, network_time: reply.network_time });
     room.refusal = reply;
+    if (reply.step === "held") {
+      // The first of two phases is done: the second follows at once.
+      Object.assign(room.order, { held: true, hold: reply.hold });
+      continue;
+    }
+    const pause_ms = pauses_ms.shift();
     if (reply.step !== "again") return settle(reply);
     if (pause_ms === null) break;
     room.attempt += 1;

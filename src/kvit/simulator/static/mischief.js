@@ -31,7 +31,7 @@ export function setUpMischief({ room, busy, seen, debtChanged }) {
     const typed = parseAmount(room.sum, exponent);
     const paid = room.payment?.number === number ? parseAmount(room.payment.amount, exponent) : null;
     const minor = typed || paid || DEFAULT_SUM * 10n ** BigInt(exponent);
-    return { number, amount: plainAmount(minor, exponent), txn: "", network_time: "", receipt: "" };
+    return { number, amount: plainAmount(minor, exponent), txn: "", network_time: "", receipt: "", hold: "" };
   }
 
   function refresh() {
@@ -79,12 +79,13 @@ export function setUpMischief({ room, busy, seen, debtChanged }) {
   }
 
   async function play(kind, button) {
-    const { number, amount, txn, network_time, receipt } = aim(kind);
+    const { number, amount, txn, network_time, receipt, hold } = aim(kind);
     running = true;
     last = null;
     render();
     try {
-      last = await ask("mischief", { agreement: room.agreement.id, kind, number, amount, txn, network_time, receipt });
+      const order = { agreement: room.agreement.id, kind, number, amount, txn, network_time, receipt, hold };
+      last = await ask("mischief", order);
       const inner = last.exchanges.slice(1, -1).map((one) => `wire.${one.kind}`);
       seen(last.exchanges, ["wire.before", ...inner, "wire.after"], { group: `mischief.${kind}`, verdict: last.verdict });
     } catch (fault) {
