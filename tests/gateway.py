@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from kvit.domain.messages import (
     Command,
+    Held,
     Hold,
     ListPosted,
     Lookup,
@@ -143,8 +144,8 @@ TABLES = (
     "journal",
 )  # fmt: skip
 _IDS = frozenset(
-    ("account_id", "charge_id", "act_id", "receipt", "source_id", "transaction_id", "reverses", "outbox_id",
-     "journal_id")
+    ("account_id", "charge_id", "act_id", "end_act_id", "receipt", "source_id", "transaction_id",
+     "reverses", "outbox_id", "journal_id")
 )  # fmt: skip
 #: A digest holds ids, so it is another one in another set of books; the books check computes it anew.
 _LEFT_OUT = frozenset(("biller_id", "digest", "position", "chain"))
@@ -182,9 +183,11 @@ class Renaming:
     def result(self, result: Result) -> Result:
         if isinstance(result, Voided):
             first = result.posted and self.result(result.posted)
+            held = result.held and self.result(result.held)
             assert first is None or isinstance(first, Posted)
-            return replace(result, receipt=self._places[result.receipt], posted=first)
-        if isinstance(result, Posted):
+            assert held is None or isinstance(held, Held)
+            return replace(result, receipt=self._places[result.receipt], posted=first, held=held)
+        if isinstance(result, Posted | Held):
             return replace(result, receipt=self._places[result.receipt])
         return result
 
@@ -195,4 +198,6 @@ class Renaming:
             value = value.replace(self._biller_id, "BILLER")
             if column == "subject" and value.isdigit():
                 return self._places.get(int(value), value)
+            if column == "targets":
+                return ",".join(str(self._places[int(charge)]) for charge in value.split(",") if charge)
         return value

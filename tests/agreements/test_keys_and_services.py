@@ -99,7 +99,7 @@ def test_a_key_may_be_a_file_beside_the_agreements(tmp_path: Path) -> None:
          "private_key: the private key is encrypted"),
         (with_keys(public_half(THEIRS), pem_of(ec.generate_private_key(ec.SECP256R1()))),
          "private_key: is not an RSA key"),
-        ("public_key = '''" + public_half(THEIRS) + "'''", "belong together: one is missing"),
+        ("public_key = '''" + public_half(THEIRS) + "'''", "private_key: cyberplat signs both ways"),
         ('secret = "word"', "secret: the protocol cyberplat does not ask for it"),
     ],
 )  # fmt: skip
@@ -132,14 +132,18 @@ def test_secrets_are_kept_apart_and_come_back() -> None:
 # --- services, and what the payer types ----------------------------------------------------------------
 
 
+def read_qiwi(settings: str) -> Agreement:
+    return read(settings, protocol="qiwi")
+
+
 def test_services_as_a_list_or_as_a_table() -> None:
     networks = 'networks = ["192.0.2.0/24"]\n'
-    assert read(networks + 'services = ["1", "2"]').services == (
+    assert read_qiwi(networks + 'services = ["1", "2"]').services == (
         ServiceTerms("1", "1"),
         ServiceTerms("2", "2"),
     )
     table = '[agreement.services]\n1 = { service = "water", min_sum = "1.50", title = "Water" }\n7 = {}\n'
-    assert read(networks + table).services == (
+    assert read_qiwi(networks + table).services == (
         ServiceTerms("1", "water", 150, None, "Water"), ServiceTerms("7", "7"),
     )  # fmt: skip
 
@@ -159,15 +163,15 @@ def test_services_as_a_list_or_as_a_table() -> None:
     ],
 )
 def test_what_makes_no_sense_is_refused(settings: str, reason: str) -> None:
-    assert reason in refusal('networks = ["192.0.2.0/24"]\n' + settings)
+    assert reason in refusal('networks = ["192.0.2.0/24"]\n' + settings, protocol="qiwi")
 
 
 def test_what_the_payer_types() -> None:
     networks = 'networks = ["192.0.2.0/24"]\n'
-    assert not read(networks).by_invoice
-    assert read(networks + 'payer_key = "invoice"').by_invoice
-    fields = read(networks + 'payer_key = ["account.contract", "data1"]')
+    assert not read_qiwi(networks).by_invoice
+    assert read_qiwi(networks + 'payer_key = "invoice"').by_invoice
+    fields = read_qiwi(networks + 'payer_key = ["account.contract", "data1"]')
     assert make_terms(fields).payer_fields == ("account.contract", "data1")
-    assert read(networks + 'refund = "refuse"').may_refund is False
+    assert read_qiwi(networks + 'refund = "refuse"').may_refund is False
     assert read('secret = "w"', protocol="click").may_hold
-    assert not read(networks).may_hold
+    assert not read_qiwi(networks).may_hold

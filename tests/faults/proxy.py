@@ -73,9 +73,9 @@ class Proxy:
         """From now on, on connections old and new."""
         self._do(self._change(Weather(there, back), ()))
 
-    def calm(self) -> None:
-        """Everything goes on, what stood still included."""
-        self.suffer()
+    def calm(self, upcoming: Iterable[Weather] = ()) -> None:
+        """Everything goes on, what stood still included; at once planned for the connections to come."""
+        self._do(self._change(Weather(FINE, FINE), upcoming))
 
     def plan(self, weathers: Iterable[Weather]) -> None:
         """One for each connection to come, for all its life or until the weather changes for all."""

@@ -178,9 +178,9 @@ def test_lines_that_are_dead_for_good_are_left(
         nonlocal lasted_s
         proxy.suffer(Fault(reset_after=0))
         time.sleep(0.3)
-        proxy.calm()
-        # As many as the lanes have, and more; nothing lifts them while this goes on.
-        proxy.plan([Weather(FINE, Fault(stall_after=at)) for _ in range(DEAD_LINES)])
+        # As many as the lanes have, and more; nothing lifts them while this goes on. No connection is made
+        # in between, which would live on and spare its lane the dead ones.
+        proxy.calm([Weather(FINE, Fault(stall_after=at)) for _ in range(DEAD_LINES)])
         enough = stored(installation) + 200
         while stored(installation) < enough or len(proxy.upcoming) > DEAD_LINES - 3:
             assert time.monotonic() < began_s + DEAD_TIMEOUT_S, proxy.upcoming

@@ -89,7 +89,8 @@ def test_while_it_is_held_for_one_nobody_else_may_pay_it(gateway: Gateway) -> No
     other = replace(agreement, agreement_id=agreement.agreement_id + "-2")
     assert isinstance(gateway.ask(agreement, Hold("t1", "INV-7", 500, lifetime_s=60)), Held)
     rivals: list[tuple[Agreement, Command]] = [
-        (agreement, Hold("t2", "INV-7", 500)), (other, Hold("t1", "INV-7", 500)), (other, replace(PAY, txn="t9")),
+        (agreement, Hold("t2", "INV-7", 500)), (other, Hold("t1", "INV-7", 500)),
+        (other, replace(PAY, txn="t9")),
         (agreement, ASKED), (other, ASKED),
     ]  # fmt: skip
     for rival, command in rivals:

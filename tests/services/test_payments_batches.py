@@ -12,21 +12,32 @@ from typing import NamedTuple
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kvit.domain.messages import Post, Posted, Result, Void
-from kvit.domain.model import CLOSED, Agreement
+from kvit.domain.messages import Hold, Post, Posted, Result, Void
+from kvit.domain.model import BY_INVOICE, CLOSED, Agreement, ServiceTerms
 from tests.books_check import check_books
 from tests.gateway import Gateway, Renaming
 from tests.seeding import Client, Due, Town, agreement_of, seed
 
 CLIENTS = [
-    Client("a", [Due(700, "2026-09-30"), Due(300, "2026-08-31", "waste"), Due(500, "2026-09-30", "waste")]),
-    Client("b"),
+    Client(
+        "a",
+        [
+            Due(700, "2026-09-30", document="i1"),
+            Due(300, "2026-08-31", "waste"),
+            Due(500, "2026-09-30", "waste"),
+            Due(250, "2026-10-31", "waste", "i2"),
+            Due(1, document="i3"),
+        ],
+    ),
+    Client("b", [Due(900, document="i3")]),
     Client("c", [Due(1_000)]),
     Client("d", [Due(50)], status=CLOSED),
 ]
 #: Name -> what differs from an agreement that allows everything.
 AGREEMENTS: dict[str, dict[str, object]] = {
     "qiwi": {}, "bank": {"min_minor": 100, "max_minor": 900}, "past": {"valid_until": "2026-11-22"},
+    "wallet": {"may_hold": True}, "bills": {"may_hold": True, "payer_key": BY_INVOICE},
+    "shop": {"payer_key": BY_INVOICE, "services": (ServiceTerms("1", "waste", None, 800),)},
 }  # fmt: skip
 
 
@@ -35,7 +46,7 @@ class Demand(NamedTuple):
 
     biller: int
     agreement: str
-    post: Post
+    post: Post | Hold
 
 
 posts = st.builds(
@@ -51,6 +62,23 @@ posts = st.builds(
 demands = st.builds(
     Demand, st.sampled_from([0, 0, 1]), st.sampled_from(["qiwi", "qiwi", "bank", "past"]), posts
 )
+
+numbers = st.sampled_from(["a", "b", "i1", "i2", "i2", "i3", "nobody"])
+sums = st.sampled_from([1, 250, 250, 700, 900])
+txns = st.sampled_from(["t1", "t1", "t2", "t3"])
+announced = st.one_of(
+    st.builds(
+        Hold, txns, numbers, sums, service=st.sampled_from(["", "", "1"]), lifetime_s=st.sampled_from([0, 60])
+    ),
+    st.builds(Post, txns, st.just(""), st.just(0), held=st.just(True)),
+    st.builds(Post, txns, st.sampled_from(["", "i2", "a"]), st.sampled_from([0, 250]), held=st.just(True)),
+    st.builds(Post, txns, numbers, sums, service=st.sampled_from(["", "1"])),
+    st.builds(Post, txns, numbers, sums, taken=st.just(True)),
+)
+announcements = st.builds(
+    Demand, st.sampled_from([0, 0, 1]),
+    st.sampled_from(["wallet", "wallet", "bills", "bills", "shop", "qiwi"]), announced,
+)  # fmt: skip
 
 
 class Side:
@@ -78,7 +106,9 @@ class Side:
         return results, [renaming.books() for renaming in renamings]
 
 
-def run_both(gateway: Gateway, history: list[Demand], batch: list[Demand], cuts: list[int]) -> None:
+def run_both(
+    gateway: Gateway, history: list[Demand], batch: list[Demand], cuts: list[int], later_s: int = 0
+) -> None:
     """``history`` goes singly into both, every third of it is taken back; ``batch`` is cut at ``cuts``."""
     together, singly = Side(gateway), Side(gateway)
     for side in (together, singly):
@@ -86,6 +116,7 @@ def run_both(gateway: Gateway, history: list[Demand], batch: list[Demand], cuts:
             side.post([demand])
         for demand in history[::3]:
             side.void(demand)
+    gateway.clock.forward(seconds=later_s)
     places = sorted({0, len(batch), *(cut for cut in cuts if cut < len(batch))})
     slices = [batch[start:stop] for start, stop in pairwise(places)]
     told_together = [pair for part in slices for pair in zip(part, together.post(part), strict=True)]
@@ -119,6 +150,25 @@ def test_a_batch_equals_its_items(
     shared_gateway: Gateway, history: list[Demand], batch: list[Demand], cuts: list[int]
 ) -> None:
     run_both(shared_gateway, history, batch, cuts)
+
+
+@settings(max_examples=60)
+@given(
+    history=st.lists(announcements, max_size=6),
+    batch=st.lists(announcements, min_size=1, max_size=12),
+    cuts=st.lists(st.integers(1, 11), max_size=2),
+    later_s=st.sampled_from([0, 60]),
+)
+def test_a_batch_of_holds_and_invoices_equals_its_items(
+    shared_gateway: Gateway, history: list[Demand], batch: list[Demand], cuts: list[int], later_s: int
+) -> None:
+    """Some of the holds of the history have come to their end by then."""
+    clock = shared_gateway.clock
+    began = clock.instant
+    try:
+        run_both(shared_gateway, history, batch, cuts, later_s)
+    finally:
+        clock.instant = began
 
 
 def test_a_large_batch_equals_its_items(gateway: Gateway) -> None:

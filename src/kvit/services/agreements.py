@@ -178,8 +178,9 @@ def _check_lock(spec: AgreementSpec, place: str, locks: Collection[str]) -> None
     basic = spec.basic
     if basic is not None and (not basic.login or not basic.password or ":" in basic.login):
         raise _wrong(f"{place}.basic", "login and password must not be empty, and the login has no colon")
-    if "key" in locks and bool(spec.public_key) != bool(spec.private_key):
-        raise _wrong(f"{place}.private_key", "public_key and private_key belong together: one is missing")
+    for name in ("public_key", "private_key") if "key" in locks else ():
+        if not getattr(spec, name):
+            raise _wrong(f"{place}.{name}", f"{spec.protocol} signs both ways, so both keys are needed")
     is_locked = any(given.values())
     if not is_locked and (not networks or any(network.prefixlen == 0 for network in networks)):
         others = [{"key": "public_key"}.get(lock, lock) for lock in locks]

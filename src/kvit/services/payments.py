@@ -196,6 +196,7 @@ class Desk:
         if is_over(hold, self._now_us):
             self._end(key, hold, EXPIRED)
             return ended_result(hold, key.txn, agreement.timezone, repeat=False)
+        assert hold.state != POSTED, "its payment was read before the hold was"
         if hold.state != HELD:
             self._booking.count_hold(key)
             return ended_result(hold, key.txn, agreement.timezone, repeat=True)

@@ -45,13 +45,15 @@ def place_of(situation: Situation, agreement: Agreement, number: str, now_us: in
 def place_at_all(situation: Situation, agreement: Agreement, number: str) -> Place:
     """The same for money that is taken already: what belongs to nobody is in suspense."""
     asked = AccountKey(agreement.biller_id, number)
-    invoice = situation.invoices.get(asked)
-    if invoice is not None:
-        asked = AccountKey(agreement.biller_id, invoice.number)
+    targets: tuple[int, ...] = ()
+    if agreement.by_invoice:
+        invoice = situation.invoices.get(asked)
+        asked = AccountKey(agreement.biller_id, "" if invoice is None else invoice.number)
+        targets = () if invoice is None else tuple(invoice.charge_ids)
     account = situation.accounts.get(asked)
     if account is None or account.status != ACTIVE:
         return Place(AccountState(NOBODY, "", "", 0))
-    return Place(account, () if invoice is None else tuple(invoice.charge_ids))
+    return Place(account, targets)
 
 
 def stands(expires_at_us: int | None, now_us: int) -> bool:

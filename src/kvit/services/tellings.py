@@ -31,6 +31,7 @@ from kvit.domain.model import (
     Agreement,
     JournalRow,
     NoteRow,
+    PaymentKey,
     StoredHold,
 )
 from kvit.services.corrections import end_hold
@@ -49,23 +50,27 @@ def tell_status(book: CorrectionBook, agreement: Agreement, command: Status, now
     biller_id, agreement_id = agreement.biller_id, agreement.agreement_id
     key = book.find(biller_id, agreement_id=agreement_id, txn=command.txn)
     if key is not None:
-        hold = book.hold(key)
-        payment, void = book.tell(key)
-        if void is not None:
-            return voided_result(void, payment, key.txn, agreement.timezone, repeat=True, hold=hold)
-        return posted_result(payment, key.txn, agreement.timezone, repeat=True, hold=hold)
+        return _payment_told(book, key, book.hold(key), agreement.timezone)
     key = book.find_hold(biller_id, agreement_id=agreement_id, txn=command.txn)
     hold = None if key is None else book.hold(key, lock=True)
     if key is None or hold is None:
         return NoSuchTxn(command.txn)
     if hold.state == POSTED:  # while we looked
-        payment, _ = book.tell(key)
-        return posted_result(payment, key.txn, agreement.timezone, repeat=True, hold=hold)
+        return _payment_told(book, key, hold, agreement.timezone)
     book.tell_hold(key)
     if is_over(hold, days.to_us(now)):  # once told, no clock that steps back may bring it to life again
         hold.state, hold.ended_at_us = EXPIRED, days.to_us(now)
         end_hold(book, key, hold)
     return _hold_told(hold, key.txn, agreement.timezone, days.to_us(now))
+
+
+def _payment_told(
+    book: CorrectionBook, key: PaymentKey, hold: StoredHold | None, timezone: str
+) -> Posted | Voided:
+    payment, void = book.tell(key)
+    if void is not None:
+        return voided_result(void, payment, key.txn, timezone, repeat=True, hold=hold)
+    return posted_result(payment, key.txn, timezone, repeat=True, hold=hold)
 
 
 def _hold_told(hold: StoredHold, txn: str, timezone: str, now_us: int) -> Held | Voided:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
+from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import ARRAY, Column, Connection, TableValuedAlias, Text, bindparam, func
 
 from kvit.services.ports import AmountChange
+from kvit.storage import rows as row_texts
 from kvit.storage.postgres_hot import array
-from kvit.storage.rows import insert_statement, postgres_type, unnest_insert
+from kvit.storage.rows import columns_of, insert_statement, postgres_type, unnest_insert
 
 Row = tuple[Any, ...]
+
+#: Rows that one statement of SQLite adds: a quarter less time than one by one, and more make no difference.
+ROWS_AT_ONCE = 64
 
 
 def is_postgres(connection: Connection) -> bool:
@@ -38,8 +44,21 @@ def insert_rows(connection: Connection, table: str, rows: Sequence[Row]) -> None
         return
     if is_postgres(connection):
         connection.exec_driver_sql(unnest_insert(table), _columns(rows))
-    else:
-        connection.exec_driver_sql(insert_statement(table), list(rows))
+        return
+    many = len(rows) - len(rows) % ROWS_AT_ONCE
+    if many:
+        statement = _insert_many(table)
+        for start in range(0, many, ROWS_AT_ONCE):
+            values = tuple(chain.from_iterable(rows[start : start + ROWS_AT_ONCE]))
+            connection.exec_driver_sql(statement, values)
+    if many < len(rows):
+        connection.exec_driver_sql(insert_statement(table), list(rows[many:]))
+
+
+@lru_cache(maxsize=32)
+def _insert_many(table: str) -> str:
+    marks = f"({', '.join('?' * len(columns_of(table)))})"
+    return row_texts.insert_rows(table).format(rows=", ".join([marks] * ROWS_AT_ONCE))
 
 
 def add_to_sums(

@@ -104,8 +104,8 @@ class PostgresPostingBook:
         execute = self._connection.execute
         invoices, held = hot.columns(wanted.invoices, 2), hot.columns(wanted.held, 3)
         places = [*hot.columns(wanted.accounts, 2), *invoices, *held]
-        found = self._each(hot.FIND, wanted.payments)
         locked = execute(announced.LOCK_PLACES, places)
+        found = self._each(hot.FIND, wanted.payments)  # behind the locks: a hold may just have been posted
         holds = execute(announced.HOLDS, held)
         documents = execute(announced.INVOICES, invoices)
         reserved = execute(announced.RESERVED, invoices)

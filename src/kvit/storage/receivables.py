@@ -6,9 +6,9 @@ import math
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import Column, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from kvit.domain.errors import DatabaseUnavailable, NotFound
@@ -23,9 +23,9 @@ from kvit.storage.schema import accounts, ids, imports
 T = TypeVar("T")
 
 #: How long an SQLite database is left to others, by how long they were kept out. Its waiting writers look
-#: every 25 ms until they have waited for 128 ms, every 50 ms until 228 ms, then every 100 ms: so whoever has
-#: waited looks at least once in a rest, and gets in.
-RESTS_S = ((0.120, 0.035), (0.220, 0.060), (math.inf, 0.110))
+#: after 1, 2, 5, 10, 15 and 20 ms, every 25 ms until they have waited for 128 ms, every 50 ms until 228 ms,
+#: then every 100 ms: so whoever has waited looks at least once in a rest, and gets in.
+RESTS_S = ((0.008, 0.018), (0.033, 0.028), (0.120, 0.035), (0.220, 0.060), (math.inf, 0.110))
 
 #: Every statement here finds its rows by keys. A plan made while a table was small must not be kept.
 _PLANNING = (
@@ -58,10 +58,17 @@ class SqlReceivablesBook(Reads):
         return found
 
     def lock_accounts(self, account_ids: Collection[int]) -> None:
-        if account_ids and is_postgres(self._connection):
+        self._lock(accounts.c.account_id, account_ids)
+
+    def lock_numbers(self, numbers: Collection[str]) -> None:
+        self._lock(accounts.c.number, numbers)
+
+    def _lock(self, column: Column[Any], values: Collection[int] | Collection[str]) -> None:
+        # SQLite has one writer, and that is this one.
+        if values and is_postgres(self._connection):
             self._connection.execute(
                 select(accounts.c.account_id)
-                .select_from(self._from(accounts.c.account_id, sorted(account_ids)))
+                .select_from(self._from(column, values))
                 .order_by(accounts.c.account_id)
                 .with_for_update(key_share=True, of=accounts)
             ).all()

@@ -43,13 +43,14 @@ class Reads:
             query = select(accounts.c.number, accounts.c.account_id).select_from(
                 self._from(accounts.c.number, ordered[start : start + CHUNK])
             )
-            found.update((row[0], row[1]) for row in self._connection.execute(query))
+            found.update(map(tuple, self._connection.execute(query).all()))
         return found
 
     def accounts(self, numbers: Collection[str]) -> dict[str, AccountRow]:
         columns = [accounts.c[name] for name in columns_of("accounts")]
         query = select(*columns).select_from(self._from(accounts.c.number, numbers))
-        return {row.number: AccountRow(*row) for row in self._connection.execute(query)}
+        found = map(AccountRow._make, self._connection.execute(query).all())
+        return {account.number: account for account in found}
 
     def charges(
         self, account_ids: Collection[int], services: Collection[str], periods: Collection[str]
@@ -67,7 +68,7 @@ class Reads:
             .select_from(self._from(table.account_id, account_ids))
             .where(*named)
         )  # fmt: skip
-        found = [KnownCharge(*row) for row in connection.execute(query)]
+        found = list(map(KnownCharge._make, connection.execute(query).all()))
         changes = self._changes({charge.account_id for charge in found}) if found else {}
         return [
             charge._replace(amount_minor=charge.amount_minor + changes[charge.charge_id])

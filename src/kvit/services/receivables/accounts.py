@@ -7,15 +7,15 @@ kept as attributes and merged, column by column. Nobody is closed or deleted by 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from kvit.domain.journal import digest_of
 from kvit.domain.model import ACTIVE, AccountRow, JournalRow
-from kvit.domain.numbers import is_valid
+from kvit.domain.numbers import wrong_numbers
 from kvit.services.receivables.ports import ReceivablesBook, ReceivablesPlan
-from kvit.services.receivables.run import Act, LineError, Tally
+from kvit.services.receivables.run import EXAMPLES_MAX, Act, LineError, Tally
 
 ACCOUNTS_IMPORTED = "accounts.imported"
 FIELDS = ("name", "address", "phone", "email")
@@ -56,24 +56,25 @@ class AccountsJob:
         lines = self.lines[start:stop]
         numbers = [line.number for line in lines]
         if not act.dry_run:
-            book.lock_accounts(book.account_ids(numbers).values())
+            book.lock_numbers(numbers)
         known = book.accounts(numbers)
         tally, plan = Tally(), ReceivablesPlan()
-        fresh: list[AccountLine] = []
-        for line in lines:
+        fresh = [line for line in lines if line.number not in known] if known else lines
+        tally.new = len(fresh)
+        for line in fresh[:EXAMPLES_MAX]:
+            tally.show(line.line, line.number, "new", "")
+        for line in lines if known else ():
             account = known.get(line.number)
             if account is None:
-                fresh.append(line)
-                tally.new += 1
-                tally.show(line.line, line.number, "new", "")
                 continue
-            changed, differing = _changed(account, line)
-            if not differing:
+            changed = _changed(account, line)
+            if changed is None:
                 tally.unchanged += 1
                 continue
             plan.account_changes.append(changed)
             tally.changed += 1
-            tally.show(line.line, line.number, "changed", ", ".join(differing))
+            if tally.has_room("changed"):
+                tally.show(line.line, line.number, "changed", _differing(account, changed))
         if not act.dry_run and (fresh or plan.account_changes):
             self._write(book, plan, fresh, act)
         return tally
@@ -83,13 +84,13 @@ class AccountsJob:
     ) -> None:
         biller_id = act.biller.biller_id
         journal_id, *account_ids = book.take_ids(len(fresh) + 1)
-        for account_id, line in zip(account_ids, fresh, strict=True):
-            plan.accounts.append(
-                AccountRow(
-                    biller_id, account_id, line.number, ACTIVE, line.name or "", line.address or "",
-                    line.phone or "", line.email or "", _attributes_text({}, line), 0, act.now_us,
-                )
-            )  # fmt: skip
+        plan.accounts = [
+            AccountRow(
+                biller_id, account_id, line.number, ACTIVE, line.name or "", line.address or "",
+                line.phone or "", line.email or "", _attributes_text("", line), 0, act.now_us,
+            )
+            for account_id, line in zip(account_ids, fresh, strict=True)
+        ]  # fmt: skip
         plan.account_changes.sort(key=lambda account: account.account_id)
         changed_ids = [account.account_id for account in plan.account_changes]
         digest = digest_of("accounts", act.import_id, len(account_ids), *account_ids, *changed_ids)
@@ -104,26 +105,29 @@ class AccountsJob:
 
 
 def prepare_accounts(
-    lines: Iterable[AccountLine], account_ids: Mapping[str, int], scheme: str
+    lines: Collection[AccountLine], account_ids: Mapping[str, int], scheme: str
 ) -> AccountsJob:
     """Put a file's rows in the order of the accounts, new ones last. ``scheme``: that of the check digits."""
     errors: list[LineError] = []
-    kept: dict[str, AccountLine] = {}
+    # Of equal numbers the first row counts.
+    kept = {line.number: line for line in reversed(list(lines))}
     repeated = 0
-    for line in lines:
-        first = kept.setdefault(line.number, line)
-        if not is_valid(line.number, scheme):
-            errors.append(
-                LineError(line.line, "number", line.number, f"the check digits ({scheme}) are wrong")
-            )
-        elif first is not line:
-            if _content(first) == _content(line):
-                repeated += 1
-            else:
-                reason = f"this number stands in line {first.line} already, with other data"
-                errors.append(LineError(line.line, "number", line.number, reason))
-    new = 1 << 63
-    ordered = sorted(kept.values(), key=lambda line: (account_ids.get(line.number, new), line.number))
+    for line in lines if len(kept) < len(lines) else ():
+        first = kept[line.number]
+        if first is line:
+            continue
+        if _content(first) == _content(line):
+            repeated += 1
+        else:
+            reason = f"this number stands in line {first.line} already, with other data"
+            errors.append(LineError(line.line, "number", line.number, reason))
+    reason = f"the check digits ({scheme}) are wrong"
+    wrong = [kept[number] for number in wrong_numbers(kept, scheme)]
+    errors += [LineError(line.line, "number", line.number, reason) for line in wrong]
+    errors.sort(key=lambda error: error.line)
+    known = [number for number in kept if number in account_ids]
+    fresh = [number for number in kept if number not in account_ids]
+    ordered = [kept[number] for number in sorted(known, key=account_ids.__getitem__) + sorted(fresh)]
     return AccountsJob(ordered, errors, [1] * len(ordered), repeated)
 
 
@@ -131,17 +135,30 @@ def _content(line: AccountLine) -> tuple[object, ...]:
     return (line.name, line.address, line.phone, line.email, line.attributes)
 
 
-def _changed(account: AccountRow, line: AccountLine) -> tuple[AccountRow, list[str]]:
-    """The account as the file says, and the names of what differs."""
+def _changed(account: AccountRow, line: AccountLine) -> AccountRow | None:
+    """The account as the file says; ``None`` where the books say the same."""
+    if (
+        (line.name is None or line.name == account.name)
+        and (line.address is None or line.address == account.address)
+        and (line.phone is None or line.phone == account.phone)
+        and (line.email is None or line.email == account.email)
+        and (not line.attributes or _attributes_text(account.attributes, line) == account.attributes)
+    ):
+        return None
     stated = {name: value for name in FIELDS if (value := getattr(line, name)) is not None}
-    before = json.loads(account.attributes) if account.attributes else {}
-    stated["attributes"] = _attributes_text(before, line)
-    differing = [name for name, value in stated.items() if value != getattr(account, name)]
-    return account._replace(**stated), differing
+    return account._replace(**stated, attributes=_attributes_text(account.attributes, line))
 
 
-def _attributes_text(before: Mapping[str, str], line: AccountLine) -> str:
-    attributes = dict(before)
+def _differing(before: AccountRow, after: AccountRow) -> str:
+    names = (*FIELDS, "attributes")
+    return ", ".join(name for name in names if getattr(before, name) != getattr(after, name))
+
+
+def _attributes_text(before: str, line: AccountLine) -> str:
+    """Those of before and those of the file; an empty text takes one away."""
+    if not line.attributes:
+        return before
+    attributes: dict[str, str] = json.loads(before) if before else {}
     for header, text in line.attributes:
         if text:
             attributes[header] = text

@@ -54,6 +54,15 @@ def kind_of(line: ChargeLine) -> Kind:
     return (line.service or SERVICE_DEFAULT, line.period, line.document)
 
 
+def _by_kind(lines: list[ChargeLine]) -> Iterable[tuple[Kind, list[ChargeLine]]]:
+    if len(lines) == 1:
+        return [(kind_of(lines[0]), lines)]
+    groups: dict[Kind, list[ChargeLine]] = {}
+    for line in lines:
+        groups.setdefault(kind_of(line), []).append(line)
+    return groups.items()
+
+
 @dataclass(frozen=True, slots=True)
 class AccountCharges:
     """All that a file says about one account."""
@@ -152,10 +161,7 @@ class Comparison:
         self._exponent = exponent_of(act.biller.currency)
 
     def account(self, account: AccountCharges, known: dict[tuple[int, Kind], list[KnownCharge]]) -> None:
-        groups: dict[Kind, list[ChargeLine]] = {}
-        for line in account.lines:
-            groups.setdefault(kind_of(line), []).append(line)
-        for kind, lines in groups.items():
+        for kind, lines in _by_kind(account.lines):
             charges = known.get((account.owner.account_id, kind))
             if charges:
                 self._match(account.owner, kind, lines, charges)

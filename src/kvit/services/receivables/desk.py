@@ -147,7 +147,12 @@ class Desk:
     def plan(self) -> ReceivablesPlan:
         """Everything the slice writes."""
         plan, settling, biller_id = self._plan, self._settling, self._booking.biller_id
-        plan.charges = [row._replace(open_minor=settling.open_minor(row.charge_id)) for row in plan.charges]
+        plan.charges = [
+            row
+            if (open_minor := settling.open_minor(row.charge_id)) == row.open_minor
+            else row._replace(open_minor=open_minor)
+            for row in plan.charges
+        ]
         plan.adjustments = [
             row._replace(advance_minor=settling.unused_minor(row.adjustment_id))
             if row.charge_id is None else row

@@ -75,7 +75,7 @@ def set_status(book: ReceivablesBook, number: str, status: str, author: str, now
     Raises ``NotFound`` for a number nobody has.
     """
     assert status in STATUSES, status
-    book.lock_accounts(book.account_ids([number]).values())
+    book.lock_numbers([number])
     account = book.accounts([number]).get(number)
     if account is None:
         raise NotFound(f"no account has the number {number}")

@@ -112,6 +112,10 @@ class ReceivablesBook(Protocol):
         """Wait for and hold the accounts, in id order; read what is decided on after this."""
         ...
 
+    def lock_numbers(self, numbers: Collection[str]) -> None:
+        """The same for the accounts that have these numbers."""
+        ...
+
     def accounts(self, numbers: Collection[str]) -> dict[str, AccountRow]: ...
 
     def charges(

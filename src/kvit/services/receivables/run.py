@@ -7,8 +7,10 @@ payments get in between. An import that was broken off is completed by importing
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import NamedTuple, Protocol
 
 from kvit.domain import days
@@ -20,7 +22,9 @@ from kvit.services.receivables.ports import RUNNING, ImportRow, ReceivablesBook,
 SLICE_S = 0.1
 SLICE_ROWS_FIRST = 200
 SLICE_ROWS_MIN = 20
-SLICE_ROWS_MAX = 5_000
+SLICE_ROWS_MAX = 50_000
+#: So many times as large as the last slice the next one may be.
+SLICE_GROWTH = 4
 EXAMPLES_MAX = 5
 
 
@@ -201,17 +205,15 @@ class _Slice:
 def _slices(office: Office, job: Job) -> Iterator[tuple[int, int]]:
     """Places of accounts from and to; each slice is sized by how long the one before took."""
     start, done, rows_aim = 0, 0, SLICE_ROWS_FIRST
-    sizes = job.sizes
-    while start < len(sizes):
-        stop, rows = start, 0
-        while stop < len(sizes) and (rows == 0 or rows + sizes[stop] <= rows_aim):
-            rows += sizes[stop]
-            stop += 1
+    ends = list(accumulate(job.sizes))
+    while start < len(ends):
+        stop = max(bisect_right(ends, done + rows_aim), start + 1)
         yield start, stop
+        rows = ends[stop - 1] - done
         start, done = stop, done + rows
         office.progress(done)
         fitting = rows * SLICE_S / max(office.store.held_s, 0.001)
-        rows_aim = int(min(max(fitting, SLICE_ROWS_MIN), 1.5 * rows_aim, SLICE_ROWS_MAX))
+        rows_aim = int(min(max(fitting, SLICE_ROWS_MIN), SLICE_GROWTH * rows_aim, SLICE_ROWS_MAX))
 
 
 def _begin(book: ReceivablesBook, office: Office, job: Job, file: File) -> tuple[int, bool]:
