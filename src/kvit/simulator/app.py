@@ -38,7 +38,7 @@ async def page(room: NamedDependency[Room]) -> str:
     has_kiosk = bool(room.of_face("terminal"))
     settings = {
         "language": language,
-        "agreements": [_for_the_page(one) for one in agreements],
+        "agreements": [for_the_page(one) for one in agreements],
         "hasKiosk": has_kiosk,
     }
     return kiosk.templates.get_template("app.html").render(
@@ -52,7 +52,7 @@ async def page(room: NamedDependency[Room]) -> str:
     )
 
 
-def _for_the_page(agreement: KioskAgreement) -> dict[str, Any]:
+def for_the_page(agreement: KioskAgreement) -> dict[str, Any]:
     """``checks`` and ``cancels``: does the agreement have a question about a number, and a way back?"""
     protocol = PROTOCOLS[agreement.protocol_name]
     orders = Orders(protocol, agreement.terms, agreement.contract)
