@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -156,14 +156,14 @@ def state_of(result: Result) -> str:
 
 def test_post_and_release_at_once(holding: Holding, seen: Seen) -> None:
     """Rivals on connections of their own, in the same moment: one of them decides, and all are told that."""
-    rivals = [post("{}"), post("{}"), Void("{}"), Void("{}"), Status("{}")]
+    rivals: list[Callable[[str], Command]] = [post, post, Void, Void, Status]
     decided: Counter[str] = Counter()
     with ThreadPoolExecutor(len(rivals)) as threads:
         for race in range(RACES):
             txn = f"{race:04}"
             holding.hold(txn)
             together = threading.Barrier(len(rivals))
-            work = [threads.submit(_alone, holding, type(rival), txn, together) for rival in rivals]
+            work = [threads.submit(_alone, holding, rival, txn, together) for rival in rivals]
             results = [one.result() for one in work]
             states = {state_of(result) for result in results[:4]}
             decided[holding.states()[txn]] += 1
@@ -176,15 +176,14 @@ def test_post_and_release_at_once(holding: Holding, seen: Seen) -> None:
     seen(races=RACES, **dict(decided))
 
 
-def _alone(holding: Holding, kind: type[Command], txn: str, together: threading.Barrier) -> Result:
+def _alone(holding: Holding, make: Callable[[str], Command], txn: str, together: threading.Barrier) -> Result:
     url = holding.gateway.database.url.render_as_string(hide_password=False)
     database = open_database(url)
     postings = postings_of(database)
     try:
         desk = WriteDesk(postings, SqlCorrections(database), HandClock(NOON))
-        command: Command = post(txn) if kind is Post else kind(txn)  # type: ignore[call-arg]
         together.wait(30)
-        (result,) = desk([Demand(holding.agreement, command)])
+        (result,) = desk([Demand(holding.agreement, make(txn))])
         return result
     finally:
         postings.close()

@@ -25,7 +25,7 @@ OLDEST = (3, 9)
 
 def cheap_modules() -> list[Path]:
     """Every file that the relay may be made of."""
-    protocols = sorted((SOURCE / "protocols").glob("*.py"))
+    protocols = sorted((SOURCE / "protocols").rglob("*.py"))
     assert protocols
     return [SOURCE / "domain" / f"{word}.py" for word in WORDS] + protocols
 
@@ -39,7 +39,7 @@ def imported(path: Path) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}:{node.lineno}: a relative import"
             module = node.module or ""
-            if module in {"kvit", "kvit.domain", "kvit.protocols"}:
+            if module in {"kvit", "kvit.domain", "kvit.protocols", "kvit.protocols.kits"}:
                 yield from (f"{module}.{name.name}" for name in node.names)
             else:
                 yield module
@@ -96,7 +96,7 @@ def _candidates() -> Iterator[str]:
 def cheap_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder for PYTHONPATH with a ``kvit`` made of the cheap modules alone."""
     folder = tmp_path_factory.mktemp("cheap")
-    for room in ("", "domain", "protocols"):
+    for room in ("", "domain", "protocols", "protocols/kits"):
         package = folder / "kvit" / room
         package.mkdir()
         (package / "__init__.py").touch()

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from kvit.domain.messages import HttpRequest, Malformed
-from kvit.protocols import jsonkit
+from kvit.protocols.kits import jsonkit
 
 NAMES = frozenset({"a", "b", "c", "d", "e", "f", "g", "h"})
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kvit.domain.messages import HttpRequest, Malformed
-from kvit.protocols import kit, times
+from kvit.protocols.kits import kit, times
 
 steady = settings(max_examples=200, deadline=None, derandomize=True, database=None)
 

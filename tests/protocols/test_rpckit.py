@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kvit.domain.messages import HttpRequest, HttpResponse, Malformed
-from kvit.protocols import rpckit
+from kvit.protocols.kits import rpckit
 
 
 def post(values: Any) -> HttpRequest:  # noqa: ANN401 - any JSON

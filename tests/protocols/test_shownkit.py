@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kvit.domain.messages import Found
-from kvit.protocols import shownkit
+from kvit.protocols.kits import shownkit
 
 OWES = Found("0042017", 45000, 0, "RUB", "I. P.")
 AHEAD = Found("0042017", 0, 150, "RUB")

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kvit.domain.messages import HttpRequest
-from kvit.protocols import soapkit
+from kvit.protocols.kits import soapkit
 
 SPACE = "http://biller.example/"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kvit.protocols import times
+from kvit.protocols.kits import times
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kvit.protocols import xmlkit
+from kvit.protocols.kits import xmlkit
 
 DOCTYPES = {
     "file": b'<!DOCTYPE r [<!ENTITY x SYSTEM "file:///etc/hostname">]><r>&x;</r>',

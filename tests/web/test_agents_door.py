@@ -177,7 +177,7 @@ def test_who_cannot_be_checked_is_not_let_in() -> None:
 
 
 def test_credentials_that_cannot_be_checked_are_not_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kvit.protocols.kit.hmac.compare_digest", raiser(RuntimeError))
+    monkeypatch.setattr("kvit.protocols.kits.kit.hmac.compare_digest", raiser(RuntimeError))
     assert knock().result == "1"
 
 

@@ -22,8 +22,8 @@ from kvit.domain.messages import (
 
 # isort: on
 from kvit.domain.money import format_amount, parse_amount
-from kvit.protocols import answers, jsonkit, kit, times
 from kvit.protocols.base import Facts, Habits, Heard, Protocol, Switch, Terms
+from kvit.protocols.kits import answers, jsonkit, kit, times
 
 #: What happened -> ``error`` and ``error_note``.
 CODES: Mapping[str, Tuple[int, str]] = {

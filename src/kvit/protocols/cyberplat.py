@@ -18,8 +18,8 @@ from kvit.domain.messages import (
 )  # fmt: skip
 
 # isort: on
-from kvit.protocols import actionkit, answers, kit
 from kvit.protocols.base import Facts, Habits, Heard, Protocol, Switch, Terms
+from kvit.protocols.kits import actionkit, answers, kit
 
 #: What happened -> code and message; ``_verdict`` says which of them a switch changes.
 CODES: Mapping[str, Tuple[str, str]] = actionkit.CODES

@@ -19,8 +19,8 @@ from kvit.domain.messages import (
 
 # isort: on
 from kvit.domain.money import format_amount, parse_amount
-from kvit.protocols import answers, jsonkit, kit, times, xmlkit
 from kvit.protocols.base import Facts, Habits, Heard, Protocol, Switch, Terms
+from kvit.protocols.kits import answers, jsonkit, kit, times, xmlkit
 
 #: What happened -> result code and comment, which the payer may read.
 CODES: Mapping[str, Tuple[str, str]] = {

@@ -13,8 +13,8 @@ from typing import Callable, Mapping, Tuple, Union
 from kvit.domain.messages import Command, Denied, HttpRequest, HttpResponse, Malformed, Result
 
 # isort: on
-from kvit.protocols import actionkit, answers, kit
 from kvit.protocols.base import Facts, Habits, Heard, Protocol, Switch, Terms
+from kvit.protocols.kits import actionkit, answers, kit
 
 #: What happened -> code and message. 11 is not used: some programs take it for temporary.
 CODES: Mapping[str, Tuple[str, str]] = {

@@ -18,8 +18,8 @@ from kvit.domain.messages import (
 
 # isort: on
 from kvit.domain.money import format_amount
-from kvit.protocols import answers, jsonkit, kit, times
 from kvit.protocols.base import Facts, Habits, Heard, Protocol, Switch, Terms
+from kvit.protocols.kits import answers, jsonkit, kit, times
 
 _OTHER = "C2B00016"
 

@@ -20,8 +20,8 @@ from kvit.domain.messages import (
 
 # isort: on
 from kvit.domain.money import format_amount, parse_amount
-from kvit.protocols import answers, jsonkit, kit
 from kvit.protocols.base import Facts, Habits, Heard, Protocol, Switch, Terms
+from kvit.protocols.kits import answers, jsonkit, kit
 
 #: What happened -> code, HTTP status and message. ``try-later`` alone may be asked again.
 CODES: Mapping[str, Tuple[str, int, str]] = {

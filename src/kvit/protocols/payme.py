@@ -19,8 +19,8 @@ from kvit.domain.messages import (
 
 # isort: on
 from kvit.domain.money import format_amount, parse_amount
-from kvit.protocols import answers, jsonkit, kit, rpckit, times
 from kvit.protocols.base import Facts, Habits, Heard, Protocol, Switch, Terms
+from kvit.protocols.kits import answers, jsonkit, kit, rpckit, times
 
 #: What happened -> code, and the message in Russian, Uzbek and English.
 CODES: Mapping[str, Tuple[int, str, str, str]] = {

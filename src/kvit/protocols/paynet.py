@@ -19,8 +19,8 @@ from kvit.domain.messages import (
 
 # isort: on
 from kvit.domain.money import format_amount
-from kvit.protocols import answers, jsonkit, kit, rpckit, shownkit, soapkit, times
 from kvit.protocols.base import Facts, Habits, Heard, Protocol, Switch, Terms
+from kvit.protocols.kits import answers, jsonkit, kit, rpckit, shownkit, soapkit, times
 
 #: What happened -> code. What is wrong with a JSON-RPC envelope is in ``rpckit.ENVELOPE_CODES``.
 CODES: Mapping[str, int] = {

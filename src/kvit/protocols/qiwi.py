@@ -20,8 +20,8 @@ from kvit.domain.messages import (
 
 # isort: on
 from kvit.domain.money import format_amount, parse_amount
-from kvit.protocols import answers, kit, times, xmlkit
 from kvit.protocols.base import Facts, Habits, Heard, Protocol, Switch, Terms
+from kvit.protocols.kits import answers, kit, times, xmlkit
 
 #: What happened -> result code and comment. Switches change the codes marked with a star.
 CODES: Mapping[str, Tuple[str, str]] = {

@@ -20,8 +20,8 @@ from kvit.domain.messages import (
 
 # isort: on
 from kvit.domain.money import format_amount, parse_amount
-from kvit.protocols import answers, kit, times, xmlkit
 from kvit.protocols.base import Facts, Habits, Heard, Protocol, Switch, Terms
+from kvit.protocols.kits import answers, kit, times, xmlkit
 
 #: What happened -> code and comment; the numbers of the main edition.
 CODES: Mapping[str, Tuple[str, str]] = {

@@ -18,8 +18,8 @@ from kvit.domain.messages import (
 )  # fmt: skip
 
 # isort: on
-from kvit.protocols import answers, jsonkit, kit, shownkit, times
 from kvit.protocols.base import Facts, Habits, Heard, Protocol, Switch, Terms
+from kvit.protocols.kits import answers, jsonkit, kit, shownkit, times
 
 #: What happened -> errorCode. ``what operation`` stands before ``what``.
 CODES: Mapping[str, str] = {

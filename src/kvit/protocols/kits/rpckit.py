@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Dict, Mapping, NamedTuple, Optional, Union
 
 from kvit.domain.messages import HttpRequest, HttpResponse, Malformed
-from kvit.protocols import jsonkit, kit
+from kvit.protocols.kits import jsonkit, kit
 
 #: What is wrong with an envelope (``Malformed.parameter``) -> the code that JSON-RPC has for it. A member of
 #: ``params`` has ``params.`` before its name, so it is never one of these.

@@ -13,8 +13,8 @@ from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Tuple, Union
 
 from kvit.domain.messages import HttpRequest, HttpResponse, Malformed
 from kvit.domain.money import AMOUNT_MINOR_MAX, parse_amount
-from kvit.protocols import kit, times
 from kvit.protocols.base import Terms
+from kvit.protocols.kits import kit, times
 
 #: Limits on one document from outside.
 JSON_BYTES_MAX = 262_144

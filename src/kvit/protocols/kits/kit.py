@@ -15,8 +15,8 @@ from urllib.parse import quote
 
 from kvit.domain.messages import HttpRequest, HttpResponse, Malformed
 from kvit.domain.money import parse_amount
-from kvit.protocols import times
 from kvit.protocols.base import Switch, Terms
+from kvit.protocols.kits import times
 
 #: Limits on one request: all its parameters together, how many, and one value.
 FORM_BYTES_MAX = 16_384

@@ -10,7 +10,7 @@ import hmac
 from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 from kvit.domain.messages import HttpRequest, HttpResponse
-from kvit.protocols import kit, xmlkit
+from kvit.protocols.kits import kit, xmlkit
 
 _ENVELOPE = (("xmlns:soapenv", "http://schemas.xmlsoap.org/soap/envelope/"),)
 _TYPE = (b"content-type", b"text/xml; charset=utf-8")

@@ -23,8 +23,8 @@ from kvit.domain.messages import (
     Voided,
 )
 from kvit.domain.money import format_amount
-from kvit.protocols import answers, kit, times, xmlkit
 from kvit.protocols.base import Heard, Switch, Terms
+from kvit.protocols.kits import answers, kit, times, xmlkit
 
 #: What happened -> code and message.
 CODES: Mapping[str, Tuple[str, str]] = {

@@ -1,0 +1,1 @@
+"""What the protocols share: forms, JSON, XML, envelopes, times, and what a result is called."""
