@@ -11,11 +11,13 @@ import sys
 import traceback
 from typing import Any
 
-from kvit.domain.messages import Post, Void
+from kvit.domain.messages import Hold, Post, Void
 from kvit.storage.sealing import seal_all
 from tests.faults.points import Countdown, install
 from tests.gateway import opened
 from tests.seeding import agreement_of
+
+_KINDS: dict[str, type[Post | Hold]] = {"Post": Post, "Hold": Hold}
 
 
 def serve() -> None:
@@ -49,11 +51,12 @@ def _do(wish: dict[str, Any], countdown: Countdown) -> None:
     try:
         with opened(wish["url"]) as gateway:
             countdown.at = wish["at"]
-            agreement = agreement_of(wish["biller_id"])
+            agreement = agreement_of(wish["biller_id"], may_hold=True)
+            posts = [_KINDS[kind](**{**values, "fields": ()}) for kind, values in wish["posts"]]
             if wish["deed"] == "post":
-                gateway.post([(agreement, Post(*post)) for post in wish["posts"]])
+                gateway.post([(agreement, post) for post in posts])
             elif wish["deed"] == "void":
-                gateway.ask(agreement, Void(txn=wish["posts"][0][0]))
+                gateway.ask(agreement, Void(txn=posts[0].txn))
             else:
                 assert wish["deed"] == "seal"
                 seal_all(gateway.database)

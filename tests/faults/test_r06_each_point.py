@@ -11,12 +11,24 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import pytest
 
-from kvit.domain.messages import Conflict, NoSuchAccount, Post, Posted, Result, Void, Voided
+from kvit.domain.messages import (
+    Conflict,
+    Held,
+    Hold,
+    NoSuchAccount,
+    NoSuchTxn,
+    Post,
+    Posted,
+    Result,
+    Void,
+    Voided,
+)
 from kvit.domain.model import Agreement
 from tests.conftest import ENGINES, create_books
 from tests.faults.audited import audit
@@ -39,8 +51,8 @@ class Story(NamedTuple):
     """``first`` is in the books already when the ``deed`` is done that dies."""
 
     deed: str
-    first: Sequence[Post]
-    posts: Sequence[Post]
+    first: Sequence[Post | Hold]
+    posts: Sequence[Post | Hold]
     expected: Sequence[type[Result]]
     #: What is in the books in the end.
     paid_minor: dict[str, int]
@@ -66,6 +78,22 @@ STORIES = {
     ),
     "void": Story(
         "void", [Post("1", "a", 700), Post("2", "a", 900)], [Post("1", "a", 700)], [Voided], {"2": 900}
+    ),
+    "holds": Story(
+        "post",
+        [Hold("h1", "a", 300), Hold("h2", "b", 40)],
+        [
+            Post("h1", "", 0, held=True),
+            Hold("2", "b", 60),
+            Hold("2", "b", 60),  # a twin
+            Post("h2", "", 41, held=True),  # a conflict
+            Post("9", "", 0, held=True),  # nothing was held
+        ],
+        [Posted, Held, Held, Conflict, NoSuchTxn],
+        {"h1": 300},
+    ),
+    "release": Story(
+        "void", [Hold("1", "a", 700), Post("2", "a", 900)], [Hold("1", "a", 700)], [Voided], {"2": 900}
     ),
     "sealing": Story("seal", [Post("1", "a", 700), Post("2", "b", 90)], [], [], {"1": 700, "2": 90}),
 }
@@ -156,12 +184,12 @@ def chosen(most: int) -> Iterator[int]:
 def tell(gateway: Gateway, doer: Doer, story: Story, at: int) -> tuple[int, bool]:
     """One kill and all that is asked afterwards: the deed's points if it did not die, and was it done?"""
     town = seed(gateway.database, CLIENTS)
-    agreement = agreement_of(town.biller_id)
+    agreement = agreement_of(town.biller_id, may_hold=True)
     if story.first:
         gateway.post([(agreement, post) for post in story.first])
     points = doer.points_of(
         url=gateway.database.url.render_as_string(hide_password=False), biller_id=town.biller_id,
-        deed=story.deed, posts=[(post.txn, post.number, post.amount_minor) for post in story.posts], at=at,
+        deed=story.deed, posts=[(type(post).__name__, asdict(post)) for post in story.posts], at=at,
     )  # fmt: skip
     assert gateway.findings(town.biller_id) == [], f"half done at point {at}"
     is_done = _ASK_AGAIN[story.deed](gateway, agreement, story)
@@ -180,8 +208,9 @@ def post_again(gateway: Gateway, agreement: Agreement, story: Story) -> bool:
     results = gateway.post([(agreement, post) for post in story.posts])
     assert [type(result) for result in results] == story.expected
     was_there: dict[str, bool] = {}
+    paid_before = {post.txn for post in story.first if isinstance(post, Post)}
     for result in results:
-        if isinstance(result, Posted) and result.txn not in {post.txn for post in story.first}:
+        if isinstance(result, Posted | Held) and result.txn not in paid_before:
             was_there.setdefault(result.txn, result.repeat)
     assert len(set(was_there.values())) == 1, f"a part of the batch was there: {was_there}"
     return was_there.popitem()[1]

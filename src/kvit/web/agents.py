@@ -43,7 +43,9 @@ UNAVAILABLE = HttpResponse(503)
 _UNREAD = Malformed("request")
 _REFUSED = (Malformed, Denied)
 _FAILED = TryLater("failed")
-_SAFE_PARAMETERS = frozenset({"command", "txn_id", "prv_txn", "cancel_txn_id"})
+_SAFE_PARAMETERS = frozenset(
+    ("command", "txn_id", "prv_txn", "cancel_txn_id", "ACTION", "PAY_ID", "action", "receipt")
+)
 
 _log = logging.getLogger("kvit.agents")
 
