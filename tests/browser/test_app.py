@@ -227,6 +227,21 @@ def test_the_wire_shows_both_phases(visit: Visit, demo_server: Demo) -> None:
     assert f"Content-Length: {len(body.encode())}" in head, "the text is what was sent, byte for byte"
 
 
+def test_whatever_the_network_does_a_payment_is_booked_once(visit: Visit, demo_server: Demo) -> None:
+    page, number = visit.page, demo_server.number("old-debt")
+    find(visit, number)
+    pay(visit, "19")
+    before = demo_server.json("account", "show", number)
+    page.locator('#tabs [data-tab="wire"]').click()
+    page.locator('[data-kind="at-once"]').click()
+    page.locator("#verdict.good", has_text="на все 5 копий один чек").wait_for(timeout=20_000)
+    page.locator('[data-kind="again"]').click()
+    page.locator("#verdict.good", has_text="тот же самый").wait_for(timeout=20_000)
+    after = demo_server.json("account", "show", number)
+    assert after["due_minor"] == before["due_minor"] - 1_900
+    assert len(after["payments"]) == len(before["payments"]) + 1
+
+
 def test_history_outlives_a_reload(visit: Visit, demo_server: Demo) -> None:
     find(visit, demo_server.number("partly"))
     receipt = pay(visit, "16")["Номер чека"]

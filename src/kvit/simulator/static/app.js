@@ -7,6 +7,7 @@ import { busyScreen, historyScreen, messageScreen, progressScreen, receiptScreen
 import { push, takeAway } from "./app-push.js";
 import { makeVisit } from "./app-visit.js";
 import { h, still } from "./dom.js";
+import { setUpMischief } from "./mischief.js";
 import { parseAmount, plainAmount } from "./money.js";
 import { noteStanding } from "./numbers.js";
 import { chooseLanguage, currentLanguage, loadTexts, suggestLanguage, t, translatePage } from "./texts.js";
@@ -123,6 +124,7 @@ function show(next, entry = null, { keepFocus = false } = {}) {
   stopHere.hidden = visit.agreement?.phases.length !== 2;
   status.textContent = shown.element.querySelector("h1")?.textContent ?? "";
   if (!keepFocus) shown.focus.focus({ preventScroll: true });
+  mischief.refresh();
 }
 
 function selectTab(tab) {
@@ -142,6 +144,7 @@ async function check(number) {
   }
   show("checking");
   const mine = ++errand;
+  mischief.forget();
   const reply = await tried("check", { agreement: agreement.id, number });
   if (mine !== errand) return;
   visit.refusal = reply;
@@ -320,6 +323,7 @@ for (const choice of document.querySelectorAll("[data-language]"))
 
 document.getElementById("bank")?.addEventListener("change", (event) => {
   visit.choose(event.target.value);
+  mischief.forget();
   suggestLanguage(visit.agreement.language);
   show("home", null, { keepFocus: true });
   speak();
@@ -328,10 +332,37 @@ document.getElementById("bank")?.addEventListener("change", (event) => {
 function speak() {
   translatePage();
   renderWire();
+  mischief.render();
   const { tab } = document.body.dataset;
   show(name, about, { keepFocus: true });
   selectTab(tab);
 }
+
+// The bad day takes its number and sum from the screen, or from the last payment.
+const mischief = setUpMischief({
+  room: {
+    get agreement() {
+      return visit.agreement;
+    },
+    get check() {
+      return visit.check;
+    },
+    get sum() {
+      return visit.sum ?? "";
+    },
+    get payment() {
+      return visit.entries.find((one) => one.state === "paid" && one.agreement === visit.agreement.id) ?? null;
+    },
+  },
+  busy: () => visit.entries.some((one) => one.state === "sending"),
+  seen: addToWire,
+  debtChanged(due) {
+    if (due === null) return;
+    visit.check = { ...visit.check, due };
+    noteStanding(visit.check);
+    if (name === "bill") show("bill", null, { keepFocus: true });
+  },
+});
 
 await loadTexts(settings.language);
 if (currentLanguage() !== settings.language) translatePage();

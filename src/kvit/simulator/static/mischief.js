@@ -93,6 +93,8 @@ export function setUpMischief({ room, busy, seen, debtChanged }) {
     }
     running = false;
     render();
+    // On a telephone the verdict may be below what is seen.
+    place.scrollIntoView({ block: "nearest" });
     // A button that was switched off has lost the focus.
     if (document.activeElement === document.body) button.focus({ preventScroll: true });
     if (last.due_after !== undefined && number === room.check?.number) debtChanged(last.due_after);
