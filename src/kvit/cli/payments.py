@@ -1,16 +1,16 @@
-"""``kvit payment list`` and ``kvit payment void``."""
+"""``kvit payment list``, ``void``, ``allocate`` and ``holds``, and ``kvit suspense list``."""
 
 from __future__ import annotations
 
 import typer
 
 from kvit.cli.shared import BILLER, JSON, author, choose_biller, guarded, house, print_json, print_table, say
-from kvit.domain.days import from_us
+from kvit.domain.days import from_us, to_us
 from kvit.domain.money import exponent_of, format_amount
 from kvit.services.corrections import void_payment
 from kvit.services.reallocation import Wish, reallocate
 from kvit.storage.corrections import SqlCorrections
-from kvit.storage.reports import payment_list
+from kvit.storage.reports import hold_list, payment_list, suspense_list
 
 #: A table for people shows the newest so many; ``--json`` gives all.
 _SHOWN_MAX = 50
@@ -21,7 +21,12 @@ def register(app: typer.Typer) -> None:
     room.command("list")(list_payments)
     room.command("void")(void)
     room.command("allocate")(allocate)
+    room.command("holds")(list_holds)
     app.add_typer(room, name="payment")
+    nobodys = typer.Typer(help="Money for numbers that nobody has.", no_args_is_help=True)
+    nobodys.callback()(lambda: None)
+    nobodys.command("list")(list_suspense)
+    app.add_typer(nobodys, name="suspense")
 
 
 @guarded
@@ -49,7 +54,8 @@ def list_payments(
         ("receipt", "received", "account", "sum", "state", "by", "txn"),
         [
             (
-                row["receipt"], row["received_at"][:16].replace("T", " "), row["account"],
+                row["receipt"], _minute(row["received_at"]),
+                f"? {row['typed']}" if row["in_suspense"] else row["account"],
                 format_amount(row["amount_minor"], exponent), row["state"], row["agreement"], row["txn"],
             )
             for row in rows
@@ -58,6 +64,66 @@ def list_payments(
     )  # fmt: skip
     if most is not None and len(rows) == most:
         say(f"The newest {most}; --limit N shows more, --json all.")
+
+
+@guarded
+def list_holds(
+    every: bool = typer.Option(False, "--all", help="Also those that were posted, released or expired."),
+    limit: int = typer.Option(0, "--limit", help="Only the newest N; 0: all.", min=0),
+    biller: str = BILLER,
+    json_output: bool = JSON,
+) -> None:
+    """List payments that are announced and not yet posted: nothing is booked for them."""
+    with house() as opened:
+        owner, now_us = choose_biller(opened, biller), to_us(opened.clock.now())
+        with opened.database.read() as connection:
+            rows = hold_list(connection, owner, now_us, every=every, most=limit or None)
+    if json_output:
+        print_json(rows)
+        return
+    exponent = exponent_of(owner.currency)
+    print_table(
+        f"Held for {owner.name}",
+        ("receipt", "held", "until", "account", "sum", "state", "by", "txn"),
+        [
+            (
+                row["receipt"], _minute(row["held_at"]), _minute(row["expires_at"]) or "no end",
+                row["typed"] or row["account"], format_amount(row["amount_minor"], exponent), row["state"],
+                row["agreement"], row["txn"],
+            )
+            for row in rows
+        ],
+        right=("receipt", "sum"),
+    )  # fmt: skip
+
+
+@guarded
+def list_suspense(biller: str = BILLER, json_output: bool = JSON) -> None:
+    """List money that came for a number that nobody has, oldest first: whose it is has to be found out."""
+    with house() as opened:
+        owner, now_us = choose_biller(opened, biller), to_us(opened.clock.now())
+        with opened.database.read() as connection:
+            rows = suspense_list(connection, owner, now_us)
+    if json_output:
+        print_json(rows)
+        return
+    exponent = exponent_of(owner.currency)
+    print_table(
+        f"In suspense at {owner.name}",
+        ("receipt", "received", "days", "number typed", "sum", "by", "txn"),
+        [
+            (
+                row["receipt"], _minute(row["received_at"]), row["age_days"], row["typed"],
+                format_amount(row["amount_minor"], exponent), row["agreement"], row["txn"],
+            )
+            for row in rows
+        ],
+        right=("receipt", "days", "sum"),
+    )  # fmt: skip
+
+
+def _minute(iso: str) -> str:
+    return iso[:16].replace("T", " ")
 
 
 @guarded
