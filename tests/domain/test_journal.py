@@ -72,6 +72,20 @@ def test_a_charge_s_digest_seals(name: str) -> None:
     assert charges_digest(changed, {17: "0042017"}) != charges_digest(CHARGES, {17: "0042017"})
 
 
+def test_a_digest_of_charges_is_that_of_their_parts_one_after_another() -> None:
+    charges = [*CHARGES, CHARGES[0]._replace(charge_id=CHARGES[0].charge_id + 1_000, document="Ж-1")]
+    parts = [
+        (
+            each.charge_id, "0042017", each.service, each.period, each.document, each.occurrence,
+            each.amount_minor, each.due_on,
+        )
+        for each in charges
+    ]  # fmt: skip
+    whole = digest_of("charges", *(part for line in sorted(parts) for part in line))
+    assert charges_digest(charges, {17: "0042017"}) == whole
+    assert charges_digest((), {}) == digest_of("charges")
+
+
 def test_a_digest_of_charges_seals_whose_and_how_many_they_are_but_not_their_order() -> None:
     whole = charges_digest(CHARGES, {17: "0042017"})
     assert charges_digest(reversed(CHARGES), {17: "0042017"}) == whole

@@ -58,6 +58,19 @@ def test_refused_numbers(number: str, scheme: str) -> None:
     assert not numbers.is_valid(number, scheme)
 
 
+@given(
+    st.lists(st.text("01А", max_size=3)),
+    st.sampled_from(["none", "luhn"]),
+    st.sampled_from(["", "1" * 41, "0"]),
+)
+def test_the_wrong_ones_of_many_are_those_wrong_alone(some: list[str], scheme: str, another: str) -> None:
+    every = [*some, another]
+    assert numbers.wrong_numbers(every, scheme) == [
+        number for number in every if not numbers.is_valid(number, scheme)
+    ]
+    assert numbers.wrong_numbers([], scheme) == []
+
+
 @given(payloads, checked)
 def test_a_number_with_its_check_digits_is_valid(payload: str, scheme: str) -> None:
     number = numbers.with_check(payload, scheme)

@@ -13,7 +13,7 @@ account's number. Two schemes, both computed over ASCII digits only:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 #: Check digits at the end of a number, by scheme.
 CHECK_DIGITS = {"none": 0, "luhn": 1, "mod97": 2}
@@ -41,6 +41,13 @@ def is_valid(number: str, scheme: str) -> bool:
         return True
     payload = number[:-checks]
     return bool(payload) and _DIGITS.issuperset(number) and with_check(payload, scheme) == number
+
+
+def wrong_numbers(numbers: Collection[str], scheme: str) -> list[str]:
+    """Those of ``numbers`` that are not valid; quick where there are no check digits to look at."""
+    if not CHECK_DIGITS[scheme] and all(numbers) and max(map(len, numbers), default=0) <= NUMBER_LENGTH_MAX:
+        return []
+    return [number for number in numbers if not is_valid(number, scheme)]
 
 
 def with_check(payload: str, scheme: str) -> str:
