@@ -78,7 +78,7 @@ id = "{APP}"
 title = "Городской банк"
 protocol = "native"
 mode = "test"
-secret = "demo-app: both sides sign with it"
+secret = "demo-app"
 min_sum = "10.00"
 max_sum = "15000.00"
 fee = {{ percent = "0.5" }}

@@ -100,7 +100,7 @@ def serve(
         "", "--test-clock", help="Start the clock at this instant (ISO 8601). Test mode only."
     ),
     kiosk: bool = typer.Option(
-        False, "--kiosk", help="Open the simulator's kiosk at /kiosk. Test mode only."
+        False, "--kiosk", help="Open the simulator: the kiosk at /kiosk, the app at /app. Test mode only."
     ),
 ) -> None:
     """Answer the agents: their doors are at /pay/<agreement-id>."""
