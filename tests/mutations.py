@@ -30,6 +30,8 @@ TESTS = (
     "tests/domain/test_days.py",
     "tests/lanes/test_lane.py",
     "tests/services/test_payments.py",
+    "tests/services/test_holds.py",
+    "tests/services/test_invoices.py",
     "tests/lanes/test_desk.py",
     "tests/services/test_payments_sqlite.py",
     "tests/services/test_payments_races.py",
@@ -47,6 +49,7 @@ POSTGRES = "src/kvit/storage/posting_postgres.py"
 ENGINE = "src/kvit/storage/engine.py"
 ISOLATION = "src/kvit/lanes/isolation.py"
 LANE = "src/kvit/lanes/lane.py"
+BOOKING = "src/kvit/services/booking.py"
 MONEY = "src/kvit/domain/money.py"
 
 
@@ -101,8 +104,8 @@ FAULTS = (
     Fault("select then insert", "sqlite", (
         Change(SQLITE, "        situation = Situation(",
                '        execute("COMMIT")\n        situation = Situation('),
-        Change(SQLITE, "        return situation\n\n    def write",
-               '        execute("BEGIN IMMEDIATE")\n        return situation\n\n    def write'),
+        Change(SQLITE, "        return situation\n\n    def _announced",
+               '        execute("BEGIN IMMEDIATE")\n        return situation\n\n    def _announced'),
         Change(SQLITE, 'self._send(_INSERTS["payments"], plan.payments)',
                'self._send(_INSERTS["payments"].replace("INSERT", "INSERT OR IGNORE", 1), plan.payments)'),
     )),
@@ -114,9 +117,9 @@ FAULTS = (
                '            hot.INSERTS["payments"].many + " ON CONFLICT DO NOTHING",\n'
                "        ), plan.payments)"),
     )),
-    _one("replay without write", "both", PAYMENTS,
+    _one("replay without write", "both", BOOKING,
          "self._attempts[key] = self._attempts.get(key, 0) + 1", "pass"),
-    _one("replay without write", "status", "src/kvit/services/corrections.py",
+    _one("replay without write", "status", "src/kvit/services/tellings.py",
          "    payment, void = book.tell(key)\n",
          "    case = book.payment_case(key)\n    payment, void = case.payment, case.void\n"),
     _one("final code on exception", "lane", ISOLATION, 'TryLater("failed")]\n', 'NoSuchTxn("failed")]\n'),
@@ -127,18 +130,28 @@ FAULTS = (
          "if connection.info.get(_STANDBY_GIVEN_UP):", "if False:"),
     _one("float in a sum", "parsing", MONEY,
          'return int(whole + rest.ljust(exponent, "0"))', "return int(float(text) * 10**exponent)"),
-    _one("float in a sum", "posting", PAYMENTS,
-         "amount_minor = command.amount_minor\n", "amount_minor = int(command.amount_minor / 100 * 100)\n"),
+    _one("float in a sum", "posting", BOOKING,
+         "debit, credit, row.amount_minor,", "debit, credit, int(row.amount_minor / 100 * 100),"),
     _one("float in a sum", "entries", "src/kvit/domain/ledger.py",
          "credit, -amount_minor, currency", "credit, -int(float(amount_minor)), currency"),
-    _one("balance without entry", "both", PAYMENTS, "plan.entries.extend(", "list("),
+    _one("balance without entry", "both", BOOKING, "plan.entries.extend(", "list("),
     _one("balance without entry", "sqlite", SQLITE, 'self._send(_INSERTS["entries"], plan.entries)', "pass"),
     Fault("balance without entry", "postgres", (
         Change(POSTGRES, "if hot.is_lone(plan):", "if False:"),
         Change(POSTGRES, 'self._send(hot.INSERTS["entries"], plan.entries)', "pass"),
     )),
-    _one("expired idempotency key", "both", PAYMENTS, "if known is not None:",
-         "if known is not None and self._now_us - known.received_at_us < 86_400_000_000:"),
+    _one("expired idempotency key", "both", PAYMENTS, "        known = payment or hold\n",
+         "        if payment and self._now_us - payment.received_at_us >= 86_400_000_000:\n"
+         "            payment = None\n        known = payment or hold\n"),
+    _one("a hold outlives its end", "services", "src/kvit/services/results.py",
+         "and now_us >= hold.expires_at_us", "and now_us > hold.expires_at_us"),
+    _one("the end of a hold is not written", "services", PAYMENTS,
+         "            self._end(key, hold, EXPIRED)\n", "            hold.state = EXPIRED\n"),
+    _one("a released hold is posted", "services", PAYMENTS, "        if hold.state != HELD:\n",
+         "        if hold.state == EXPIRED:\n"),
+    _one("an invoice is held for two", "services", "src/kvit/services/places.py",
+         "if any(stands(", "if all(stands("),
+    _one("money of nobody is refused", "services", PAYMENTS, "and command.taken:", "and not command:"),
     _one("batch order reversed", "services", PAYMENTS,
          "results = [desk.take(agreement, command) for agreement, command in demands]",
          "results = [desk.take(agreement, command) for agreement, command in reversed(demands)][::-1]"),
