@@ -22,7 +22,7 @@ from kvit.services.receivables.ports import RUNNING, ImportRow, ReceivablesBook,
 SLICE_S = 0.1
 SLICE_ROWS_FIRST = 200
 SLICE_ROWS_MIN = 20
-SLICE_ROWS_MAX = 20_000
+SLICE_ROWS_MAX = 10_000
 #: So many times as large as the last slice the next one may be.
 SLICE_GROWTH = 4
 EXAMPLES_MAX = 5
