@@ -1,35 +1,22 @@
-"""A person pays in the bank's app, in a real Chromium: before the demo's books, or an unwell biller."""
+"""A person pays in the bank's app, in a real Chromium, and what was paid is in the demo's books."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.browser.app_visit import facts, find, open_app, pay, stop_after_reserving
 from tests.browser.test_kiosk import CONTRAST, DESK, PHONE, Visit, minor
 from tests.browser.test_kiosk import browser as browser
 from tests.demonstration import Demo
-from tests.simulator.app_place import INVOICE, NUMBER, AppPlace, app_place
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 pytestmark = pytest.mark.browser
-
-
-def open_app(browser: Browser, base_url: str, **options: object) -> Visit:
-    wished: dict[str, Any] = {"viewport": PHONE, "reduced_motion": "reduce", **options}
-    page = browser.new_context(**wished).new_page()
-    visit = Visit(page)
-    page.on("request", lambda request: visit.hosts.add(re.sub(r"(?<=[0-9])/.*", "", request.url)))
-    page.on("pageerror", lambda fault: visit.complaints.append(str(fault)))
-    loud = {"error", "warning"}
-    page.on("console", lambda said: visit.complaints.append(said.text) if said.type in loud else None)
-    page.goto(f"{base_url}/app")
-    visit.screen("home")
-    return visit
 
 
 @pytest.fixture
@@ -40,42 +27,6 @@ def visit(browser: Browser, demo_server: Demo) -> Iterator[Visit]:
     assert visit.hosts == {demo_server.base_url}
     assert visit.complaints == []
     visit.page.context.close()
-
-
-@pytest.fixture
-def place() -> Iterator[AppPlace]:
-    with app_place() as place:
-        yield place
-
-
-def find(visit: Visit, number: str) -> int:
-    """From the first screen to the bill; what is owed in minor units."""
-    visit.page.locator("#billers .row").first.click()
-    visit.screen("number")
-    visit.page.locator("#number").fill(number)
-    visit.page.keyboard.press("Enter")
-    visit.screen("bill")
-    debt = visit.page.locator(".debt strong")
-    return minor(debt.inner_text()) if debt.count() else 0
-
-
-def pay(visit: Visit, amount: str) -> dict[str, str]:
-    """From the bill to the receipt; what stands there, by label."""
-    visit.page.locator("#sum").fill(amount)
-    visit.page.keyboard.press("Enter")
-    visit.screen("receipt")
-    return facts(visit)
-
-
-def facts(visit: Visit) -> dict[str, str]:
-    rows = visit.page.locator("#facts > div").all()
-    return {row.locator("dt").inner_text(): row.locator("dd").inner_text() for row in rows}
-
-
-def stop_after_reserving(visit: Visit) -> None:
-    visit.page.locator('#tabs [data-tab="wire"]').click()
-    visit.page.locator("#stop-here input").check()
-    visit.page.locator('#tabs [data-tab="pay"]').click()
 
 
 # --- paying ---------------------------------------------------------------------------------------------
@@ -252,77 +203,6 @@ def test_history_outlives_a_reload(visit: Visit, demo_server: Demo) -> None:
     assert facts(visit)["Номер чека"] == receipt
 
 
-# --- with a biller that is unwell, or takes one sum alone ---------------------------------------------------
-
-
-def test_later_is_repeated_in_either_phase_until_there_is_a_receipt(
-    browser: Browser, place: AppPlace
-) -> None:
-    place.biller.moods += ["later", "", "later"]
-    visit = open_app(browser, place.base_url)
-    assert find(visit, NUMBER) == 125_000
-    assert pay(visit, "600")["Номер чека"] == "100045"
-    assert (len(place.biller.held), len(place.biller.posted)) == (1, 1)
-    assert place.biller.due_minor[NUMBER] == 65_000
-    verbs = visit.page.locator(".card .verb").evaluate_all("all => all.map((one) => one.textContent)")
-    assert verbs == ["check", "pay", "pay", "hold", "hold", "check"]
-    visit.page.context.close()
-
-
-def test_a_refused_payment_gives_the_money_back(browser: Browser, place: AppPlace) -> None:
-    place.biller.moods += ["refuse"]
-    visit = open_app(browser, place.base_url)
-    find(visit, NUMBER)
-    visit.page.keyboard.press("Enter")
-    visit.screen("receipt")
-    assert visit.page.locator("h1").inner_text() == "Платёж не принят"
-    assert "account-closed" in visit.page.locator(".said").inner_text()
-    assert visit.page.locator(".notice").count() == 0
-    refused = facts(visit)["Операция"]
-    visit.page.locator(".actions .primary").click()
-    visit.screen("bill")
-    assert pay(visit, "500")["Операция"] != refused
-    assert place.biller.due_minor[NUMBER] == 75_000
-    visit.page.context.close()
-
-
-def test_a_cancellation_that_is_refused_leaves_the_payment(browser: Browser, place: AppPlace) -> None:
-    place.biller.moods += ["", "", "refuse"]
-    visit = open_app(browser, place.base_url)
-    find(visit, NUMBER)
-    pay(visit, "500")
-    visit.page.locator(".danger").click()
-    visit.page.locator(".danger.solid").click()
-    visit.screen("kept")
-    assert "void-forbidden" in visit.page.locator(".lead").inner_text()
-    visit.page.keyboard.press("Enter")
-    visit.screen("receipt")
-    assert visit.page.locator("h1").inner_text() == "Оплачено"
-    assert place.biller.due_minor[NUMBER] == 75_000
-    visit.page.context.close()
-
-
-def test_an_invoice_is_paid_in_its_own_sum(browser: Browser, place: AppPlace) -> None:
-    visit = open_app(browser, place.base_url)
-    assert find(visit, INVOICE) == 45_000
-    assert visit.page.locator("#sum").get_attribute("readonly") is not None
-    assert visit.page.locator(".way").count() == 0
-    assert visit.page.locator("#outcome").inner_text() == "Поставщик примет только эту сумму"
-    visit.page.keyboard.press("Enter")
-    visit.screen("receipt")
-    assert place.biller.due_minor[INVOICE] == 0
-    visit.page.context.close()
-
-
-def test_more_than_the_account_holds_cannot_be_sent(browser: Browser, place: AppPlace) -> None:
-    visit = open_app(browser, place.base_url)
-    find(visit, NUMBER)
-    visit.page.locator("#sum").fill("1000000,01")
-    assert visit.page.locator(".actions .primary").is_disabled()
-    assert visit.page.locator("#outcome").inner_text() == "На учебном счёте столько нет"
-    visit.page.context.close()
-
-
 # --- for everybody ------------------------------------------------------------------------------------------
 
 
@@ -386,6 +266,8 @@ def test_it_fits_and_can_be_read(
     page.keyboard.press("Escape")
     page.locator('#tabs [data-tab="history"]').click()
     look("h1", ".row b", ".row small", ".state")
+    for row in page.locator(".row").all():
+        assert row.evaluate("one => one.scrollWidth <= one.clientWidth")
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, re.findall(r"\d+", background))) > 380) == (scheme == "light")
     page.context.close()

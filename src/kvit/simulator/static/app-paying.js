@@ -45,10 +45,11 @@ export function progressScreen(entry, visit, go) {
   return reserved ? { element, focus: pay, enter: () => pay.click(), escape: go.home } : { element, focus: heading, escape: go.home };
 }
 
-export function busyScreen(agreement, text) {
+/** Something is under way; `back` leaves it to itself. */
+export function busyScreen(agreement, text, back) {
   const focus = h("h1", { tabindex: -1 }, text);
-  const element = h("div", { class: "plain message" }, topBar(agreement, () => {}), h("div", { class: "body" }, h("i", { class: "ring", "aria-hidden": "true" }), focus));
-  return { element, focus };
+  const element = h("div", { class: "plain message" }, topBar(agreement, back), h("div", { class: "body" }, h("i", { class: "ring", "aria-hidden": "true" }), focus));
+  return { element, focus, escape: back };
 }
 
 // --- what became of it -------------------------------------------------------------------------------
@@ -116,11 +117,10 @@ function remains(entry, agreement) {
 
 function ownActions(entry, agreement, go) {
   const cancel = agreement.cancels && button("danger", () => go.askToCancel(entry), t("app.cancel"));
-  const release = agreement.cancels && button("danger", () => go.askToCancel(entry), t("app.release"));
   const done = button("primary", go.home, t("app.done"));
   const all = {
     paid: [cancel, button("secondary", () => go.more(entry), t("receipt.more")), done],
-    waiting: [entry.held && release, button("primary", () => go.perform(entry), t("pending.retry"))],
+    waiting: [entry.held && cancel, button("primary", () => go.perform(entry), t("pending.retry"))],
     refused: [button("secondary", go.home, t("app.done")), button("primary", () => go.more(entry), t("refused.other"))],
   };
   return (all[entry.state] ?? [done]).filter(Boolean);

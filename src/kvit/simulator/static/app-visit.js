@@ -69,7 +69,7 @@ function kept(agreements) {
     const entries = JSON.parse(sessionStorage.getItem(KEPT)) ?? [];
     const known = entries.filter((one) => agreements.some((agreement) => agreement.id === one.agreement));
     // What was under way when the page went has had no answer yet.
-    return known.map((one) => (one.state === "sending" ? { ...one, state: "waiting" } : one));
+    return known.map((one) => ({ ...one, cancelling: false, state: one.state === "sending" ? "waiting" : one.state }));
   } catch {
     return [];
   }

@@ -54,7 +54,10 @@ const go = {
   check: (number) => number && check(number),
   pay: (minor) => minor && pay(minor),
   perform: (entry) => carryOn(entry),
-  open: (entry) => show(["sending", "reserved"].includes(entry.state) ? "progress" : "receipt", entry),
+  open(entry) {
+    const open = ["sending", "reserved"].includes(entry.state) ? "progress" : "receipt";
+    show(entry.cancelling ? "cancelling" : open, entry);
+  },
   askToCancel: (entry) => show("asking", entry),
   cancel: (entry) => cancel(entry),
   // A used id is used up: a fresh check brings the next one.
@@ -68,12 +71,12 @@ const BUILD = {
   home: () => homeScreen(visit, go),
   number: () => numberScreen(visit, go),
   scan: () => scanScreen(visit, go),
-  checking: () => busyScreen(visit.agreement, t("number.checking")),
+  checking: () => busyScreen(visit.agreement, t("number.checking"), () => show("number")),
   bill: () => billScreen(visit, go),
   progress: () => progressScreen(about, visit, go),
   receipt: () => receiptScreen(about, visit, go),
   asking: () => receiptScreen(about, visit, go, true),
-  cancelling: () => busyScreen(visit.agreementOf(about), t("app.cancelling")),
+  cancelling: () => busyScreen(visit.agreementOf(about), t("app.cancelling"), go.home),
   history: () => historyScreen(visit, go),
   notfound: () =>
     messageScreen(visit.agreement, {
@@ -206,14 +209,16 @@ async function carryOn(entry, stopAfterHold = false) {
 }
 
 async function cancel(entry) {
-  const agreement = visit.agreementOf(entry);
   const before = entry.state;
+  entry.cancelling = true;
   show("cancelling", entry);
   const { number, amount, receipt, hold } = entry;
   const reply = await repeated("cancel", entry, { number, amount, receipt: receipt || hold });
+  entry.cancelling = false;
   if (reply.step === "done") {
     noteRemains(entry, reply);
-    return settle(entry, entry.reached === agreement.phases.length ? "cancelled" : "released");
+    // Whether a payment without an answer had been booked or not, it is not any more.
+    return settle(entry, before === "reserved" ? "released" : "cancelled");
   }
   Object.assign(entry, { state: before, cancelStep: reply.step });
   visit.refusal = reply;
