@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from kvit.cli.shared import BILLER, JSON, console, guarded, house, print_json, print_table, say
-from kvit.cli.simulate_shared import AGREEMENT, KEY, URL, amount_of, network_of
-from kvit.domain.errors import NotFound, SettingsError
+from kvit.cli.shared import BILLER, JSON, console, guarded, print_json, print_table, say
+from kvit.cli.simulate_shared import AGREEMENT, KEY, URL, amount_of, network_of, owing_numbers
+from kvit.domain.errors import SettingsError
 
 if TYPE_CHECKING:
     from kvit.simulator.day import Day
@@ -61,7 +61,7 @@ def run(
     pauses_s = [pause_s / hurry for pause_s in habits.pauses_s]
     network = replace(network, timeout_s=habits.timeout_s, pauses_s=pauses_s)
     plan = day.Plan(
-        payments, number or [owing_number(network)], _amount_minor(amount, network), _kinds(mischief),
+        payments, number or [owing_numbers(network)[0]], _amount_minor(amount, network), _kinds(mischief),
         connections or habits.connections,
     )  # fmt: skip
     with console.status("") as status:
@@ -92,23 +92,6 @@ def _amount_minor(text: str, network: Network) -> int:
     ten_minor: int = 10 * 10**network.terms.exponent
     least_minor = network.contract.least_minor
     return max(ten_minor, least_minor)
-
-
-def owing_number(network: Network) -> str:
-    """A client of the agreement's biller that owes something, from the books."""
-    from kvit.main import load_agreements
-    from kvit.storage.standings import examples
-
-    with house() as opened:
-        (agreement,) = [
-            one for one in load_agreements(opened) if one.agreement_id == network.terms.agreement_id
-        ]
-        with opened.database.read() as connection:
-            found = examples(connection, agreement.biller_id)
-    owing = [one.number for one in found if one.balance_minor > 0]
-    if not owing or agreement.by_invoice:
-        raise NotFound("say with --number whom to pay for: the books name nobody by themselves")
-    return owing[0]
 
 
 def _print(told: Day, network: Network) -> None:

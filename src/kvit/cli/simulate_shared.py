@@ -9,6 +9,7 @@ import typer
 
 from kvit.cli.shared import choose_biller, house
 from kvit.domain.errors import NotAllowed, NotFound, SettingsError
+from kvit.domain.model import ACTIVE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,8 +37,10 @@ def amount_of(text: str, network: Network) -> int:
     return amount_minor
 
 
-def network_of(url: str, agreement_id: str, biller_id: str, key_file: str = "") -> Network:
-    """The network of the agreement named, or of the only one in test mode."""
+def network_of(
+    url: str, agreement_id: str, biller_id: str, key_file: str = "", *, live: bool = False
+) -> Network:
+    """The network of the agreement named, or of the only one in test mode; a live one only where asked to."""
     from kvit.main import load_agreements, make_agent_terms
     from kvit.main.keys import read_key
     from kvit.main.trials import contract_of
@@ -51,19 +54,19 @@ def network_of(url: str, agreement_id: str, biller_id: str, key_file: str = "") 
         if biller_id:
             owner = choose_biller(opened, biller_id)
             known = [one for one in known if one.biller_id == owner.biller_id]
-    chosen = _chosen(known, agreement_id)
+    chosen = _chosen(known, agreement_id, live=live)
     agent_key = read_key(key_file, Path(), is_private=True) if key_file else ""
     terms = make_agent_terms(chosen, agent_key)
     return Network(url, PROTOCOLS[chosen.protocol], terms, chosen.timezone, contract=contract_of(chosen))
 
 
-def _chosen(known: Sequence[Agreement], agreement_id: str) -> Agreement:
+def _chosen(known: Sequence[Agreement], agreement_id: str, *, live: bool) -> Agreement:
     in_test = [one for one in known if one.is_test]
     names = ", ".join(one.agreement_id for one in in_test)
     if agreement_id:
         for one in known:
             if one.agreement_id == agreement_id:
-                return _in_test_mode(one)
+                return one if live else _in_test_mode(one)
         raise NotFound(f"there is no agreement {agreement_id}; in test mode: {names or 'none'}")
     if not in_test:
         raise NotFound(
@@ -81,3 +84,21 @@ def _in_test_mode(agreement: Agreement) -> Agreement:
             'money; set mode = "test" in its file and run `kvit agreement apply FILE`, or try it elsewhere'
         )
     return agreement
+
+
+def owing_numbers(network: Network) -> list[str]:
+    """Clients of the agreement's biller that owe something, from the books. Raises ``NotFound`` for none."""
+    from kvit.main import load_agreements
+    from kvit.storage.standings import examples
+
+    with house() as opened:
+        (agreement,) = [
+            one for one in load_agreements(opened) if one.agreement_id == network.terms.agreement_id
+        ]
+        with opened.database.read() as connection:
+            found = examples(connection, agreement.biller_id)
+    active = [one for one in found if one.status == ACTIVE]
+    owing = [one.number for one in active if one.balance_minor > 0]
+    if not owing or agreement.by_invoice:
+        raise NotFound("say with --number whom to pay for: the books name nobody by themselves")
+    return owing + [one.number for one in active if one.balance_minor <= 0]

@@ -36,9 +36,19 @@ def _flipped(signature: bytes) -> bytes:
     return signature[:-1] + bytes([signature[-1] ^ 1])
 
 
-#: Other sums to find the place of the sum with: the same number of digits, all of them different.
+#: Other sums to find the place of the sum with.
 _SUMS_MINOR = (1_234_567, 9_876_543)
-_TOKEN = re.compile(rb"[0-9.]+")
+
+#: A value with its name, as it stands in a query or form, in JSON and in XML.
+_NAME = rb"[A-Za-z0-9_.:-]+"
+_SHAPES = tuple(
+    re.compile(shape)
+    for shape in (
+        rb'"(?P<name>' + _NAME + rb')"\s*:\s*"?(?P<value>[0-9.]+)"?',
+        rb"<(?P<name>" + _NAME + rb")>(?P<value>[0-9.]+)</(?P=name)>",
+        rb"(?P<name>" + _NAME + rb")=(?P<value>[0-9.]+)(?=&|$)",
+    )
+)
 
 
 def with_sum(protocol: Protocol, terms: Terms, payment: Hold | Post, text: str) -> HttpRequest | None:
@@ -49,10 +59,8 @@ def with_sum(protocol: Protocol, terms: Terms, payment: Hold | Post, text: str) 
     place = _place_of_sum(protocol, terms, payment)
     if place is None:
         return None
-    part, token = place
-    request = protocol.ask(payment, terms)
-    raw: bytes = getattr(request, part)
-    return _with(request, part, raw.replace(token, text.encode("ascii"), 1))
+    request, part, whole, value = place
+    return _with(request, part, whole, whole.replace(value, text.encode("ascii")))
 
 
 def with_sum_twice(protocol: Protocol, terms: Terms, payment: Hold | Post) -> HttpRequest | None:
@@ -60,56 +68,44 @@ def with_sum_twice(protocol: Protocol, terms: Terms, payment: Hold | Post) -> Ht
     place = _place_of_sum(protocol, terms, payment)
     if place is None:
         return None
-    part, token = place
-    request = protocol.ask(payment, terms)
-    raw: bytes = getattr(request, part)
-    whole = _named(raw, token)
-    if whole is None:
-        return None
-    other = whole.replace(token, token.translate(_OTHER_DIGITS))
-    joint = b"&" if whole[:1] not in b'"<' else b"," if whole[:1] == b'"' else b""
-    return _with(request, part, raw.replace(whole, other + joint + whole, 1))
-
-
-def _with(request: HttpRequest, part: str, raw: bytes) -> HttpRequest:
-    return replace(request, query=raw) if part == "query" else replace(request, body=raw)
+    request, part, whole, value = place
+    other = whole.replace(value, value.translate(_OTHER_DIGITS))
+    joint = {b'"': b",", b"<": b""}.get(whole[:1], b"&")
+    return _with(request, part, whole, other + joint + whole)
 
 
 _OTHER_DIGITS = bytes.maketrans(b"123456789", b"234567891")
-_NAME = rb"[A-Za-z0-9_.:-]+"
 
 
-def _named(raw: bytes, token: bytes) -> bytes | None:
-    """The sum with its name: ``sum=1.00``, ``"amount":100``, ``<amount>100</amount>``."""
-    sum_text = re.escape(token)
-    shapes = (
-        rb'"' + _NAME + rb'"\s*:\s*"?' + sum_text + rb'"?',
-        rb"<(" + _NAME + rb")>" + sum_text + rb"</\1>",
-        _NAME + rb"=" + sum_text,
-    )
-    for shape in shapes:
-        if found := re.search(shape, raw):
-            return found[0]
-    return None
+def _with(request: HttpRequest, part: str, old: bytes, new: bytes) -> HttpRequest:
+    if part == "query":
+        return replace(request, query=request.query.replace(old, new, 1))
+    return replace(request, body=request.body.replace(old, new, 1))
 
 
-def _place_of_sum(protocol: Protocol, terms: Terms, payment: Hold | Post) -> tuple[str, bytes] | None:
-    """Which part of the request holds the sum, and the sum as it stands there.
+def _place_of_sum(
+    protocol: Protocol, terms: Terms, payment: Hold | Post
+) -> tuple[HttpRequest, str, bytes, bytes] | None:
+    """The request, which part of it names the sum, the sum with its name, and the sum alone.
 
-    Found by asking for three sums: the token that is each of them, in the place of it, is the sum.
+    Found by asking for three sums: the name whose value is each of them in turn is that of the sum.
     """
     sums = (payment.amount_minor, *_SUMS_MINOR)
     requests = [protocol.ask(replace(payment, amount_minor=one), terms) for one in sums]
+    texts = [_texts(one, terms.exponent) for one in sums]
     for part in ("query", "body"):
-        raws: list[bytes] = [getattr(request, part) for request in requests]
-        rows = [_TOKEN.findall(raw) for raw in raws]
-        if len({len(row) for row in rows}) != 1:
-            continue
-        for tokens in zip(*rows, strict=True):
-            said = [_texts(one, terms.exponent) for one in sums]
-            if all(token in texts for token, texts in zip(tokens, said, strict=True)):
-                return part, tokens[0]
+        for shape in _SHAPES:
+            rows = [_named(shape, getattr(request, part)) for request in requests]
+            for name, (whole, value) in rows[0].items():
+                values = [row.get(name, (b"", b""))[1] for row in rows]
+                if all(one in known for one, known in zip(values, texts, strict=True)):
+                    return requests[0], part, whole, value
     return None
+
+
+def _named(shape: re.Pattern[bytes], raw: bytes) -> Mapping[bytes, tuple[bytes, bytes]]:
+    """Name -> the value with its name, and the value alone."""
+    return {found["name"]: (found[0], found["value"]) for found in shape.finditer(raw)}
 
 
 def _texts(amount_minor: int, exponent: int) -> tuple[bytes, ...]:

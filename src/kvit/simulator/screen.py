@@ -48,4 +48,7 @@ def _meanings(heard: Heard, protocol: Protocol, terms: Terms) -> Mapping[str, st
         field = rest.partition(":")[0] or f"field{position}"
         if field in shown:
             shown.setdefault(what, shown[field])
+        elif not rest and len(heard.shown) == 1:
+            # All that is agreed stands in one text: the name first, the debt last.
+            shown.setdefault(what, heard.shown[0][1].partition(";" if what == "name" else "\0")[0])
     return shown

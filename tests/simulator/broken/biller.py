@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 from collections.abc import Callable, Mapping, MutableMapping
@@ -39,6 +40,7 @@ FAULTS: Mapping[str, str] = {
     "wrong-charset": "the answer is not in the charset that it declares",
     "no-type": "the answer does not say what it is",
     "slow": "a payment takes nearly as long as the network waits",
+    "other-id": "an answer names another call than the one that it answers (JSON-RPC)",
     "unsigned": "the signature of an answer to a check is wrong",
 }
 
@@ -48,6 +50,8 @@ DIALECTS: Mapping[str, Mapping[str, str]] = {
     "kaspi": {"cancel": "on"},
     "payme": {"additional": "on"},
     "click": {"getinfo": "on"},
+    "cyberplat": {"show": "name,debt"},
+    "kassa24": {"show": "name,debt"},
 }
 
 
@@ -65,7 +69,7 @@ def terms_of(protocol: str, agreement_id: str = "trial") -> Terms:
 
 @dataclass
 class Biller:
-    """An ASGI application that speaks ``protocol`` at ``/pay/trial``, with one of ``FAULTS`` or without."""
+    """An ASGI application that speaks ``protocol`` at its door, with one of ``FAULTS`` or without."""
 
     protocol: Protocol
     terms: Terms
@@ -88,7 +92,7 @@ class Biller:
             message = await receive()
             body += message.get("body", b"")
             more = message.get("more_body", False)
-        path = scope["path"].removeprefix("/pay/trial").lstrip("/")
+        path = scope["path"].removeprefix(f"/pay/{self.terms.agreement_id}").lstrip("/")
         request = HttpRequest(scope["method"], path, scope["query_string"], tuple(scope["headers"]), body)
         answer = await self._answer(replace(request, at=datetime.now(UTC)))
         headers = [*answer.headers, (b"content-length", str(len(answer.body)).encode())]
@@ -125,7 +129,7 @@ class Biller:
         """Looks what it knows of the payment, is busy for a moment, and books by what it saw."""
         seen = self.books.payments.get(post.txn)
         seen = replace(seen) if seen else None
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.02)
         if seen is None:
             self.books.payments.pop(post.txn, None)
         else:
@@ -151,9 +155,25 @@ class Biller:
             return replace(answer, headers=headers)
         if self.fault == "wrong-charset":
             return replace(answer, headers=tuple(_in_latin(pair) for pair in answer.headers))
+        if self.fault == "other-id":
+            return replace(answer, body=re.sub(rb'"id":1,', b'"id":"1",', answer.body))
         if self.fault == "unsigned" and isinstance(command, Lookup):
             return replace(answer, body=re.sub(rb"(<sign>)..", rb"\g<1>00", answer.body))
         return answer
+
+
+@dataclass
+class Street:
+    """Many billers behind one server, each at the door of its own agreement."""
+
+    billers: dict[str, Biller] = field(default_factory=dict)
+
+    async def __call__(
+        self, scope: Message, receive: Callable[[], Any], send: Callable[[Message], Any]
+    ) -> None:
+        """Serve one request."""
+        if scope["type"] == "http":
+            await self.billers[scope["path"].split("/")[2]](scope, receive, send)
 
 
 #: As ``bending`` writes them: ``sum=1e3``, ``"amount":-1``.
@@ -167,7 +187,9 @@ def _each_part(request: HttpRequest, change: Callable[[bytes], bytes]) -> HttpRe
 def _last_counts(raw: bytes) -> bytes:
     """Of each name the last value, as many libraries have it."""
     if raw[:1] == b"{":
-        return json.dumps(json.loads(raw), separators=(",", ":")).encode()
+        with contextlib.suppress(ValueError):
+            return json.dumps(json.loads(raw), separators=(",", ":")).encode()
+        return raw
     pairs = dict(pair.partition(b"=")[::2] for pair in raw.split(b"&") if pair)
     return b"&".join(name + b"=" + value for name, value in pairs.items())
 
