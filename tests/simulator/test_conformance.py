@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from kvit.protocols.registry import PROTOCOLS
 from kvit.simulator.conformance.bench import Target
 from kvit.simulator.conformance.run import LAST, STEPS, Report, run, why_not
 from kvit.simulator.shell import Network
+from kvit.simulator.stories import STORIES
 from tests.simulator.biller import served
 from tests.simulator.broken.biller import FAULTS, Biller, Street, terms_of
 from tests.simulator.broken.book import NUMBER, OTHER, UNKNOWN
@@ -195,6 +197,13 @@ def test_every_step_says_what_it_is_for() -> None:
         assert step.title
         assert step.expected
         assert step.why.endswith(".")
+
+
+def test_the_handbook_names_every_step_and_every_mischief() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "howto" / "conformance.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    named = {word.strip("`") for row in rows for word in row.split("|")[1].replace(",", " ").split()}
+    assert named == {step.key for step in (*STEPS, *LAST)} | set(STORIES) - {"none"}
 
 
 def test_nobody_there_fails_everything_at_once() -> None:

@@ -39,7 +39,8 @@ def list_protocols(json_output: bool = JSON) -> None:
         [
             (
                 row["name"], row["title"], row["grade"], row["confidence"],
-                "two" if row["two_phase"] else "one", ", ".join(row["locks"]) or "addresses alone", ", ".join(row["commands"]),
+                "two" if row["two_phase"] else "one", ", ".join(row["locks"]) or "addresses alone",
+                ", ".join(row["commands"]),
             )
             for row in rows
         ],
