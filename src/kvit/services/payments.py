@@ -16,7 +16,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from kvit.domain import days
-from kvit.domain.allocation import allocate
+from kvit.domain.allocation import Share, allocate
 from kvit.domain.messages import (
     EXPIRED,
     BadAmount,
@@ -83,7 +83,7 @@ def wanted_of(demands: Sequence[Demand]) -> Wanted:
             held.add(key)
         if command.number:
             typed = AccountKey(agreement.biller_id, command.number)
-            (invoices if agreement.by_invoice else numbers).add(typed)
+            (invoices if agreement.payer_key else numbers).add(typed)
     return Wanted(sorted(keys), sorted(numbers), ids_count, sorted(held), sorted(invoices))
 
 
@@ -212,15 +212,13 @@ class Desk:
         _, accounting_date = self._dated(agreement, command.network_time)
         fields = json.loads(hold.fields or "{}") | dict(command.fields)
         self._end(key, hold, POSTED)
-        payment = self._settled(
-            agreement, key, Place(account, targets),
-            PaymentRow(
-                *key, hold.receipt, hold.account_id, hold.amount_minor, hold.currency, hold.service, POSTED,
-                1, 0, 0, agreement.fee.of(hold.amount_minor), hold.network_time, hold.network_at_us,
-                self._now_us, accounting_date, fields_text(tuple(fields.items())), hold.typed,
-                hold.service_code,
-            ),
+        shares, advance_minor = self._allocate(key, Place(account, targets), hold.amount_minor, hold.service)
+        row = PaymentRow(
+            *key, hold.receipt, hold.account_id, hold.amount_minor, hold.currency, hold.service, POSTED, 1,
+            advance_minor, 0, agreement.fee.of(hold.amount_minor), hold.network_time, hold.network_at_us,
+            self._now_us, accounting_date, fields_text(tuple(fields.items())), hold.typed, hold.service_code,
         )  # fmt: skip
+        payment = self._settled(key, row, hold.number, shares)
         return posted_result(payment, key.txn, agreement.timezone, repeat=False, hold=hold)
 
     def _end(self, key: PaymentKey, hold: StoredHold, state: str) -> None:
@@ -241,40 +239,49 @@ class Desk:
 
     def _book(self, agreement: Agreement, command: Post, key: PaymentKey, place: Place) -> Result:
         network_at_us, accounting_date = self._dated(agreement, command.network_time)
-        service, is_nobodys = booked_service(agreement, command.service), place.account.account_id == NOBODY
+        account_id, number = place.account.account_id, place.account.number
+        service, service_code = command.service, ""
+        if agreement.services:
+            service = booked_service(agreement, command.service)
+            service_code = _code(command.service, service)
+        shares, advance_minor = self._allocate(key, place, command.amount_minor, service)
         row = PaymentRow(
             biller_id=agreement.biller_id,
             agreement_id=agreement.agreement_id,
             txn=command.txn,
             receipt=self._booking.take_id(),
-            account_id=place.account.account_id,
+            account_id=account_id,
             amount_minor=command.amount_minor,
             currency=agreement.currency,
             service=service,
             state=POSTED,
             attempts=1,
-            advance_minor=0,
+            advance_minor=advance_minor,
             payer_fee_minor=0,
             biller_fee_minor=agreement.fee.of(command.amount_minor),
             network_time=command.network_time_raw or command.network_time,
             network_at_us=network_at_us,
             received_at_us=self._now_us,
             accounting_date=accounting_date,
-            fields=fields_text(command.fields),
-            typed=command.number if agreement.by_invoice or is_nobodys else "",
-            service_code=_code(command.service, service),
+            fields=fields_text(command.fields) if command.fields else "",
+            typed=command.number if agreement.payer_key or account_id == NOBODY else "",
+            service_code=service_code,
         )
-        payment = self._settled(agreement, key, place, row)
+        payment = self._settled(key, row, number, shares)
         return posted_result(payment, command.txn, agreement.timezone, repeat=False)
 
-    def _settled(self, agreement: Agreement, key: PaymentKey, place: Place, row: PaymentRow) -> StoredPayment:
-        """Write ``row`` with what it settles; later items of the batch know it."""
-        charges = self._situation.charges.get((agreement.biller_id, row.account_id), ())
-        shares, advance_minor = allocate(row.amount_minor, charges, target=place.targets, service=row.service)
-        row = row._replace(advance_minor=advance_minor)
-        self._booking.payment(key, row, place.account.number, shares)
+    def _allocate(
+        self, key: PaymentKey, place: Place, amount_minor: int, service: str
+    ) -> tuple[list[Share], int]:
+        """What a payment settles, and the rest, which is an advance."""
+        charges = self._situation.charges.get((key.biller_id, place.account.account_id), ())
+        return allocate(amount_minor, charges, target=place.targets, service=service)
+
+    def _settled(self, key: PaymentKey, row: PaymentRow, number: str, shares: list[Share]) -> StoredPayment:
+        """Write the payment with what it settles; later items of the batch know it."""
+        self._booking.payment(key, row, number, shares)
         payment = StoredPayment(
-            row.receipt, row.account_id, place.account.number, row.amount_minor, row.currency, row.service,
+            row.receipt, row.account_id, number, row.amount_minor, row.currency, row.service,
             POSTED, row.received_at_us, row.network_at_us, 1, row.typed, row.service_code,
         )  # fmt: skip
         self._situation.payments[key] = payment

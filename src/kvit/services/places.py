@@ -23,7 +23,7 @@ class Place(NamedTuple):
 def place_of(situation: Situation, agreement: Agreement, number: str, now_us: int) -> Place | Result:
     """The account that may be paid under what the payer typed, or why there is none."""
     asked = AccountKey(agreement.biller_id, number)
-    if not agreement.by_invoice:
+    if not agreement.payer_key:
         account = situation.accounts.get(asked)
         if account is None:
             return NoSuchAccount(number)

@@ -20,7 +20,7 @@ def posted_result(
         currency=payment.currency,
         received_at=days.from_us(payment.received_at_us, timezone),
         network_at=days.told_at(payment.network_at_us, timezone),
-        service=named_service(payment),
+        service=named_service(payment) if payment.service_code else payment.service,
         repeat=repeat,
         held_at=None if hold is None else days.from_us(hold.held_at_us, timezone),
     )
