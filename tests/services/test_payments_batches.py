@@ -159,6 +159,13 @@ def test_a_batch_equals_its_items(
     cuts=st.lists(st.integers(1, 11), max_size=2),
     later_s=st.sampled_from([0, 60]),
 )
+@example(
+    # One new payment, and a hold that is only asked for again: not a lone payment.
+    history=[Demand(0, "wallet", Hold("t3", "a", 1))],
+    batch=[Demand(0, "wallet", Post("t1", "a", 1)), Demand(0, "wallet", Hold("t3", "a", 1))],
+    cuts=[],
+    later_s=0,
+)
 def test_a_batch_of_holds_and_invoices_equals_its_items(
     shared_gateway: Gateway, history: list[Demand], batch: list[Demand], cuts: list[int], later_s: int
 ) -> None:

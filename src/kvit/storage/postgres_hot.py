@@ -174,4 +174,5 @@ def write_one_parameters(plan: PostingPlan) -> list[Any]:
 
 def is_lone(plan: PostingPlan) -> bool:
     """Is it one new payment and nothing else?"""
-    return len(plan.payments) == 1 and len(plan.journal) == 1 and not (plan.attempts or plan.hold_ends)
+    others = plan.attempts or plan.hold_attempts or plan.hold_ends or plan.holds
+    return len(plan.payments) == 1 and len(plan.journal) == 1 and not others
