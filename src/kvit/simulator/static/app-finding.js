@@ -198,6 +198,8 @@ export function billScreen(visit, go) {
   };
   const ways = check.exact ? [] : waysOf(agreement, due, put);
   input.addEventListener("input", changed);
+  // What the payer types takes the place of what was suggested.
+  input.addEventListener("focus", () => input.select());
   changed();
   const amount = h("label", { class: "amount" }, input, h("span", { class: "sign", "aria-hidden": "true" }, agreement.sign));
   const element = h(
