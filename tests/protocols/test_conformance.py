@@ -267,6 +267,27 @@ def test_any_answer_is_read(protocol: Protocol) -> None:
     check()
 
 
+#: Requests a second that one core decodes, where nothing is to be unsigned with RSA and nothing is JSON.
+DECODES_A_SECOND_MIN = 20_000
+
+
+@pytest.mark.parametrize(
+    "protocol",
+    [
+        pytest.param(protocol, id=name)
+        for name, protocol in PROTOCOLS.items()
+        if "key" not in protocol.locks
+        and all(vector.request.method == "GET" for vector in vectors_of(protocol) if vector.case == "paid")
+    ],
+)
+def test_a_plain_request_is_decoded_quickly(protocol: Protocol) -> None:
+    """In CPU time, so that a busy machine is no fault; the best of five, so that a busy moment is none."""
+    (paid,) = [vector for vector in vectors_of(protocol) if vector.case == "paid"]
+    rounds = 2_000
+    best_s = min(run_vectors.decode_seconds(paid, protocol, rounds) for _ in range(5))
+    assert rounds / best_s > DECODES_A_SECOND_MIN
+
+
 # --- what goes out -------------------------------------------------------------------------------------
 
 
