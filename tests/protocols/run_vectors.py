@@ -29,7 +29,6 @@ import sys
 import time
 import timeit
 from dataclasses import replace
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
