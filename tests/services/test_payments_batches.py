@@ -75,10 +75,13 @@ announced = st.one_of(
     st.builds(Post, txns, numbers, sums, service=st.sampled_from(["", "1"])),
     st.builds(Post, txns, numbers, sums, taken=st.just(True)),
 )
+#: Whoever announces payments has a protocol that does, and so an agreement that says so.
 announcements = st.builds(
-    Demand, st.sampled_from([0, 0, 1]),
-    st.sampled_from(["wallet", "wallet", "bills", "bills", "shop", "qiwi"]), announced,
-)  # fmt: skip
+    Demand,
+    st.sampled_from([0, 0, 1]),
+    st.sampled_from(["wallet", "wallet", "bills", "bills", "shop", "qiwi"]),
+    announced,
+).filter(lambda demand: demand.agreement in ("wallet", "bills") or isinstance(demand.post, Post))
 
 
 class Side:
