@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import pytest
 from litestar import Litestar
 
+from kvit.protocols.base import Protocol
 from kvit.simulator.kiosk import kiosk_router
 from kvit.simulator.room import KioskAgreement, KioskSettings
 from tests.simulator.biller import NUMBER, TERMS, Message, Receive, Send, TinyBiller, served
+from tests.simulator.broken.biller import Biller, Street, terms_of
 
 
 @dataclass
@@ -41,3 +43,26 @@ def place() -> Iterator[Place]:
     with served(both) as base_url:
         address.append(base_url)
         yield Place(base_url, biller)
+
+
+@dataclass
+class Town:
+    """One server where billers of any protocol open their doors, each at that of an agreement of its own."""
+
+    base_url: str
+    street: Street
+
+    def biller(self, protocol: Protocol, fault: str = "", slow_s: float = 1.0) -> Biller:
+        """A new biller, sound or with ``fault``."""
+        door = f"{protocol.name}-{len(self.street.billers)}"
+        opened = Biller(protocol, terms_of(protocol.name, door), fault, slow_s)
+        self.street.billers[door] = opened
+        return opened
+
+
+@pytest.fixture(scope="package")
+def town() -> Iterator[Town]:
+    """Starting and stopping a server takes longer than most of what is played."""
+    street = Street()
+    with served(street) as base_url:
+        yield Town(base_url, street)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -15,9 +13,9 @@ from kvit.simulator.conformance.bench import Target
 from kvit.simulator.conformance.run import LAST, STEPS, Report, run, why_not
 from kvit.simulator.shell import Network
 from kvit.simulator.stories import STORIES
-from tests.simulator.biller import served
-from tests.simulator.broken.biller import FAULTS, Biller, Street, terms_of
+from tests.simulator.broken.biller import FAULTS, terms_of
 from tests.simulator.broken.book import NUMBER, OTHER, UNKNOWN
+from tests.simulator.conftest import Town
 
 SUM_MINOR = 1_007
 
@@ -55,6 +53,7 @@ SEEN: dict[str, tuple[str, ...]] = {
     "keeps-hold": ("released",),
     "hold-other-sum": ("hold-other-sum",),
     "open-door": ("strangers",),
+    "door-ajar": ("strangers",),
     "lenient-sum": ("odd-sums",),
     "last-counts": ("two-sums",),
     "crashes": ("http",),
@@ -86,6 +85,7 @@ HIDDEN: dict[str, tuple[set[str], str]] = {
     "hold-renews": ({*PROTOCOLS} - _TWO_PHASES, "nothing is announced"),
     "lenient-sum": ({"click", "cyberplat", "native", "sberbank2"}, "the signature is looked at first"),
     "last-counts": ({"cyberplat"}, "the signature is looked at first"),
+    "door-ajar": ({"cyberplat"}, "what is not signed cannot be read"),
     "other-id": ({*PROTOCOLS} - _CALLS, "answers name no call"),
     "unsigned": ({*PROTOCOLS} - {"cyberplat"}, "answers are not signed within"),
 }
@@ -110,28 +110,11 @@ def target_at(base_url: str, protocol: Protocol, door: str = "trial", timeout_s:
     return Target(network, NUMBER, UNKNOWN, SUM_MINOR, OTHER)
 
 
-@dataclass
-class Town:
-    """Where billers open their doors, one for each run."""
-
-    base_url: str
-    street: Street
-
-    def reported(self, protocol: Protocol, fault: str = "") -> Report:
-        """A whole run against a new biller with this fault."""
-        door = f"{protocol.name}-{fault or 'sound'}"
-        timeout_s = 1.0 if fault == "slow" else 4.0
-        self.street.billers[door] = Biller(
-            protocol, terms_of(protocol.name, door), fault, slow_s=timeout_s * 0.6
-        )
-        return run(target_at(self.base_url, protocol, door, timeout_s))
-
-
-@pytest.fixture(scope="module")
-def town() -> Iterator[Town]:
-    street = Street()
-    with served(street) as base_url:
-        yield Town(base_url, street)
+def reported(town: Town, protocol: Protocol, fault: str = "") -> Report:
+    """A whole run against a new biller with this fault."""
+    timeout_s = 1.0 if fault == "slow" else 4.0
+    biller = town.biller(protocol, fault, slow_s=timeout_s * 0.6)
+    return run(target_at(town.base_url, protocol, biller.terms.agreement_id, timeout_s))
 
 
 def applies(protocol: Protocol) -> list[str]:
@@ -166,7 +149,7 @@ PLANTED = [
 
 @pytest.mark.parametrize("protocol", [pytest.param(one, id=name) for name, one in PROTOCOLS.items()])
 def test_a_sound_biller_passes_everything(town: Town, protocol: Protocol) -> None:
-    told = town.reported(protocol)
+    told = reported(town, protocol)
     assert [(one.step.key, one.said) for one in told.outcomes if one.verdict == "failed"] == []
     assert [one.step.key for one in told.outcomes if one.verdict == "passed"] == applies(protocol)
     assert told.good
@@ -174,7 +157,7 @@ def test_a_sound_biller_passes_everything(town: Town, protocol: Protocol) -> Non
 
 @pytest.mark.parametrize(("protocol", "fault"), PLANTED)
 def test_a_fault_is_found_and_named(town: Town, protocol: Protocol, fault: str) -> None:
-    told = town.reported(protocol, fault)
+    told = reported(town, protocol, fault)
     assert told.failed() == expected(protocol, fault), [
         (one.step.key, one.said) for one in told.outcomes if one.verdict == "failed"
     ]

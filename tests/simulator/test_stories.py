@@ -9,28 +9,28 @@ from kvit.protocols.registry import PROTOCOLS
 from kvit.simulator import day, shell
 from kvit.simulator.shell import Network, PayOrder
 from kvit.simulator.stories import STORIES
-from tests.simulator.biller import served
-from tests.simulator.broken.biller import Biller, terms_of
+from tests.simulator.broken.biller import Biller
 from tests.simulator.broken.book import NUMBER, OTHER, UNKNOWN
+from tests.simulator.conftest import Town
 
 EACH = [pytest.param(protocol, id=name) for name, protocol in PROTOCOLS.items()]
 SUM_MINOR = 1_007
 
 
-def network_at(base_url: str, protocol: Protocol) -> Network:
-    return Network(base_url, protocol, terms_of(protocol.name), timeout_s=10.0, pauses_s=(0.0, 0.0))
+def network_to(town: Town, biller: Biller) -> Network:
+    return Network(town.base_url, biller.protocol, biller.terms, timeout_s=10.0, pauses_s=(0.0, 0.0))
 
 
-def played(protocol: Protocol, fault: str = "", kinds: tuple[str, ...] = tuple(STORIES)) -> day.Day:
-    biller = Biller(protocol, terms_of(protocol.name), fault)
-    with served(biller) as base_url:
-        plan = day.Plan(2 * len(kinds), (NUMBER, OTHER), SUM_MINOR, kinds, protocol.habits.connections)
-        return day.play(network_at(base_url, protocol), plan)
+def played(
+    town: Town, protocol: Protocol, fault: str = "", kinds: tuple[str, ...] = tuple(STORIES)
+) -> day.Day:
+    plan = day.Plan(2 * len(kinds), (NUMBER, OTHER), SUM_MINOR, kinds, protocol.habits.connections)
+    return day.play(network_to(town, town.biller(protocol, fault)), plan)
 
 
 @pytest.mark.parametrize("protocol", EACH)
-def test_a_sound_biller_stands_every_mischief(protocol: Protocol) -> None:
-    told = played(protocol)
+def test_a_sound_biller_stands_every_mischief(town: Town, protocol: Protocol) -> None:
+    told = played(town, protocol)
     assert told.broken == []
     assert told.good
     assert [(row.kind, row.payments, row.booked, row.open) for row in told.rows] == [
@@ -67,50 +67,48 @@ def faults_of(protocol: Protocol) -> list[str]:
         for fault in faults_of(PROTOCOLS[name])
     ],
 )
-def test_a_faulty_biller_is_seen_through(name: str, fault: str) -> None:
-    assert not played(PROTOCOLS[name], fault, (SEEN_BY[fault],)).good
+def test_a_faulty_biller_is_seen_through(town: Town, name: str, fault: str) -> None:
+    assert not played(town, PROTOCOLS[name], fault, (SEEN_BY[fault],)).good
 
 
 @pytest.mark.parametrize("protocol", EACH)
-def test_one_payment_at_the_shell(protocol: Protocol) -> None:
-    biller = Biller(protocol, terms_of(protocol.name))
-    with served(biller) as base_url:
-        network = network_at(base_url, protocol)
-        assert shell.check(network, NUMBER)[-1].heard.step == "done"
-        for ways in ({}, {"at_once": 4}, {"drop": True}):
-            order = PayOrder(NUMBER, SUM_MINOR, **ways)
-            exchanges = shell.pay(network, order)
-            assert shell.judge(exchanges).key.startswith("booked-once"), shell.as_text(exchanges, network)
-            assert {type(one.command).__name__ for one in exchanges} >= (
-                {"Hold", "Post"} if protocol.two_phase else {"Post"}
-            )
-        unknown = shell.pay(network, PayOrder(UNKNOWN, SUM_MINOR))
-        assert (unknown[-1].heard.step == "done") == protocol.habits.taken
+def test_one_payment_at_the_shell(town: Town, protocol: Protocol) -> None:
+    biller = town.biller(protocol)
+    network = network_to(town, biller)
+    assert shell.check(network, NUMBER)[-1].heard.step == "done"
+    for ways in ({}, {"at_once": 4}, {"drop": True}):
+        order = PayOrder(NUMBER, SUM_MINOR, **ways)
+        exchanges = shell.pay(network, order)
+        assert shell.judge(exchanges).key.startswith("booked-once"), shell.as_text(exchanges, network)
+        assert {type(one.command).__name__ for one in exchanges} >= (
+            {"Hold", "Post"} if protocol.two_phase else {"Post"}
+        )
+    unknown = shell.pay(network, PayOrder(UNKNOWN, SUM_MINOR))
+    assert (unknown[-1].heard.step == "done") == protocol.habits.taken
     assert biller.books.due_minor[NUMBER] == 10_000_000 - 3 * SUM_MINOR
 
 
 @pytest.mark.parametrize("protocol", EACH)
-def test_what_a_protocol_offers_beside_payments(protocol: Protocol) -> None:
-    biller = Biller(protocol, terms_of(protocol.name))
-    with served(biller) as base_url:
-        network = network_at(base_url, protocol)
-        orders = network.orders()
-        paid = shell.pay(network, PayOrder(NUMBER, SUM_MINOR))[-1]
-        txn, receipt = getattr(paid.command, "txn", ""), paid.heard.receipt
-        if orders.offers("Status"):
-            known = shell.status(network, txn)
-            assert "receipt" not in shell.conclusion(known, network) or receipt in shell.conclusion(
-                known, network
-            )
-            assert known[-1].heard.step == "done"
-            assert shell.status(network, orders.new_txn())[-1].heard.step == "stop"
-        if orders.offers("ListPosted"):
-            now = orders.now()
-            listed = shell.statement(network, now.replace(hour=0, minute=0, second=0, microsecond=0), now)
-            ((name, _),) = listed[-1].heard.shown
-            assert txn.endswith(name)
-            assert shell.conclusion(listed, network) == "1 payments are listed."
-        if orders.offers("Void"):
-            order = shell.CancelOrder(txn, receipt, NUMBER, SUM_MINOR)
-            assert shell.cancel(network, order)[-1].heard.step == "done"
-            assert biller.books.due_minor[NUMBER] == 10_000_000
+def test_what_a_protocol_offers_beside_payments(town: Town, protocol: Protocol) -> None:
+    biller = town.biller(protocol)
+    network = network_to(town, biller)
+    orders = network.orders()
+    paid = shell.pay(network, PayOrder(NUMBER, SUM_MINOR))[-1]
+    txn, receipt = getattr(paid.command, "txn", ""), paid.heard.receipt
+    if orders.offers("Status"):
+        known = shell.status(network, txn)
+        assert "receipt" not in shell.conclusion(known, network) or receipt in shell.conclusion(
+            known, network
+        )
+        assert known[-1].heard.step == "done"
+        assert shell.status(network, orders.new_txn())[-1].heard.step == "stop"
+    if orders.offers("ListPosted"):
+        now = orders.now()
+        listed = shell.statement(network, now.replace(hour=0, minute=0, second=0, microsecond=0), now)
+        ((name, _),) = listed[-1].heard.shown
+        assert txn.endswith(name)
+        assert shell.conclusion(listed, network) == "1 payments are listed."
+    if orders.offers("Void"):
+        order = shell.CancelOrder(txn, receipt, NUMBER, SUM_MINOR)
+        assert shell.cancel(network, order)[-1].heard.step == "done"
+        assert biller.books.due_minor[NUMBER] == 10_000_000

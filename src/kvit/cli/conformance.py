@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from kvit.cli.shared import BILLER, JSON, console, errors, guarded, print_json, print_table, say
-from kvit.cli.simulate_shared import amount_of, network_of, owing_numbers
+from kvit.cli.shared import BILLER, JSON, errors, guarded, print_json, print_table, say
+from kvit.cli.simulate_shared import amount_of, network_of, numbers_of
 from kvit.domain.errors import NotAllowed, NotFound, SettingsError
 
 if TYPE_CHECKING:
@@ -71,10 +71,12 @@ def conformance(
     timezone: str = typer.Option("UTC", "--timezone", help="Without --agreement: the zone of its dates."),
     service: str = typer.Option("", "--service", help="Without --agreement: the service that is named."),
     number: str = typer.Option(
-        "", "--number", help="A client that owes; from the books if not said and the biller is ours."
+        "", "--number", help="A client that owes; from the books if the biller is ours."
     ),
     other_number: str = typer.Option("", "--other-number", help="Another client that can be paid."),
-    unknown_number: str = typer.Option("", "--unknown-number", help="A number that nobody has."),
+    unknown_number: str = typer.Option(
+        "", "--unknown-number", help="A number that nobody has; from the books if the biller is ours."
+    ),
     amount: str = typer.Option("", "--sum", help="The sum of a payment; the least that is taken, or 1."),
     out: Path | None = _OUT,
     yes_live: bool = _YES_LIVE,
@@ -101,7 +103,7 @@ def conformance(
     habits = network.protocol.habits
     network = replace(network, timeout_s=habits.timeout_s, pauses_s=PAUSES_S)
     target = _target(network, numbers, amount, is_ours=bool(agreement))
-    with console.status("") as status:
+    with errors.status("") as status:
 
         def tell(step: Step) -> None:
             if not json_output:
@@ -122,21 +124,18 @@ def _target(network: Network, numbers: Sequence[str], amount: str, *, is_ours: b
     from kvit.simulator.conformance.bench import Target
 
     number, other, unknown = numbers
-    if is_ours and not number:
-        owing = owing_numbers(network)
-        number, other = owing[0], other or (owing[1] if len(owing) > 1 else "")
-    if not number:
-        raise SettingsError("--number: name a client of that biller who owes something")
+    if is_ours:
+        known = numbers_of(network, number)
+        number, other, unknown = known.owing, other or known.other, unknown or known.unknown
+    if not number or not unknown:
+        raise SettingsError(
+            "--number, --unknown-number: name a client of that biller who owes something, "
+            "and a number that nobody has"
+        )
     amount_minor = max(10**network.terms.exponent, network.contract.least_minor)
     if amount:
         amount_minor = amount_of(amount, network)
-    return Target(network, number, unknown or _unlike(number), amount_minor, other)
-
-
-def _unlike(number: str) -> str:
-    """A number of the same length that hardly anybody has."""
-    nines = "9" * len(number)
-    return nines if nines != number else "8" * len(number)
+    return Target(network, number, unknown, amount_minor, other)
 
 
 def _terms(

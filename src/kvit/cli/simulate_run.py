@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from kvit.cli.shared import BILLER, JSON, console, guarded, print_json, print_table, say
-from kvit.cli.simulate_shared import AGREEMENT, KEY, URL, amount_of, network_of, owing_numbers
+from kvit.cli.shared import BILLER, JSON, errors, guarded, print_json, print_table, say
+from kvit.cli.simulate_shared import AGREEMENT, KEY, URL, amount_of, network_of, numbers_of
 from kvit.domain.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -61,10 +61,10 @@ def run(
     pauses_s = [pause_s / hurry for pause_s in habits.pauses_s]
     network = replace(network, timeout_s=habits.timeout_s, pauses_s=pauses_s)
     plan = day.Plan(
-        payments, number or [owing_numbers(network)[0]], _amount_minor(amount, network), _kinds(mischief),
+        payments, number or [numbers_of(network).owing], _amount_minor(amount, network), _kinds(mischief),
         connections or habits.connections,
     )  # fmt: skip
-    with console.status("") as status:
+    with errors.status("") as status:
         told = day.play(
             network, plan, lambda ended: None if json_output else status.update(f"{ended} of {payments}")
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
@@ -86,19 +86,37 @@ def _in_test_mode(agreement: Agreement) -> Agreement:
     return agreement
 
 
-def owing_numbers(network: Network) -> list[str]:
-    """Clients of the agreement's biller that owe something, from the books. Raises ``NotFound`` for none."""
+class Numbers(NamedTuple):
+    """Clients to play with: one that owes, another one (may be empty), and a number that nobody has."""
+
+    owing: str
+    other: str
+    unknown: str
+
+
+def numbers_of(network: Network, number: str = "") -> Numbers:
+    """Clients of the agreement's biller, from the books; ``number`` where the one that owes is known.
+
+    Raises ``NotFound`` where nobody owes, and ``NotAllowed`` where payers type an invoice's number: that can
+    be paid once and with one sum, and no game is played with it.
+    """
     from kvit.main import load_agreements
-    from kvit.storage.standings import examples
+    from kvit.storage.standings import examples, standings
 
     with house() as opened:
-        (agreement,) = [
-            one for one in load_agreements(opened) if one.agreement_id == network.terms.agreement_id
-        ]
+        known = load_agreements(opened)
+        (agreement,) = [one for one in known if one.agreement_id == network.terms.agreement_id]
+        if agreement.by_invoice:
+            raise NotAllowed(
+                f"payers of {agreement.agreement_id} type an invoice's number, which can be paid once; "
+                "play with an agreement whose payers type an account's"
+            )
         with opened.database.read() as connection:
-            found = examples(connection, agreement.biller_id)
-    active = [one for one in found if one.status == ACTIVE]
-    owing = [one.number for one in active if one.balance_minor > 0]
-    if not owing or agreement.by_invoice:
-        raise NotFound("say with --number whom to pay for: the books name nobody by themselves")
-    return owing + [one.number for one in active if one.balance_minor <= 0]
+            found = [one for one in examples(connection, agreement.biller_id) if one.status == ACTIVE]
+            owing = number or next((one.number for one in found if one.balance_minor > 0), "")
+            if not owing:
+                raise NotFound("no client owes anything; say with --number whom to pay for")
+            candidates = [digit * len(owing) for digit in "98765"]
+            taken = {one.number for one in standings(connection, agreement.biller_id, candidates)}
+    other = next((one.number for one in found if one.number != owing), "")
+    return Numbers(owing, other, next((one for one in candidates if one not in taken), ""))

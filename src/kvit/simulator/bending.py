@@ -16,19 +16,25 @@ from kvit.protocols.base import Protocol, Terms
 
 
 def strangers(protocol: Protocol, terms: Terms) -> Mapping[str, Terms]:
-    """For each lock of the protocol that these terms can open: the terms of somebody who cannot.
+    """For each lock of the protocol that these terms can open: the terms of people who cannot.
 
-    ``basic``: another password. ``secret``: another word to sign with. ``key``: a signature with a bit
-    flipped. Empty where nothing but addresses guards the door.
+    With another login or password, another word to sign with, a signature with a bit flipped, and with
+    nothing at all. The keys say it in words. Empty where nothing but addresses guards the door.
     """
     found: dict[str, Terms] = {}
     if "basic" in protocol.locks and (terms.basic_login or terms.basic_password):
-        found["basic"] = replace(terms, basic_password=terms.basic_password + "x")
+        found["a wrong password"] = replace(terms, basic_password=terms.basic_password + "x")
+        found["a wrong login"] = replace(terms, basic_login=terms.basic_login + "x")
+        found["no credentials"] = replace(terms, basic_login="", basic_password="")
     if "secret" in protocol.locks and terms.secret:
-        found["secret"] = replace(terms, secret=terms.secret + "x")
+        found["a wrong word to sign with"] = replace(terms, secret=terms.secret + "x")
+        found["no word to sign with"] = replace(terms, secret="")
     sign = terms.sign
     if "key" in protocol.locks and sign is not None:
-        found["key"] = replace(terms, sign=lambda algorithm, data: _flipped(sign(algorithm, data)))
+        found["a flipped signature"] = replace(
+            terms, sign=lambda algorithm, data: _flipped(sign(algorithm, data))
+        )
+        found["no signature"] = replace(terms, sign=None)
     return found
 
 

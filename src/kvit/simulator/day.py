@@ -105,8 +105,8 @@ def _story(agent: Agent, network: Network, plan: Plan, position: int) -> Story:
 
 
 async def _debts(agent: Agent, numbers: Sequence[str]) -> Mapping[str, int | None]:
-    found: dict[str, int | None] = {}
-    for number in numbers:
+    found: dict[str, int | None] = dict.fromkeys(numbers)
+    for number in numbers if agent.orders.offers("Lookup") else ():
         exchange = await agent.send(agent.orders.lookup(number))
         found[number] = screen.shown_due_minor(exchange.heard, agent.protocol, agent.terms)
     return found

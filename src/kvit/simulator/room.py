@@ -15,7 +15,7 @@ from kvit.domain.messages import Hold, Post
 from kvit.domain.money import format_amount, parse_amount
 from kvit.protocols.base import Terms
 from kvit.protocols.registry import PROTOCOLS
-from kvit.simulator import mischief, screen, views
+from kvit.simulator import mischief, paying, screen, views
 from kvit.simulator.agent import PAUSES_S, Agent, Exchange
 from kvit.simulator.orders import Contract, Orders
 
@@ -180,7 +180,10 @@ class Room:
             played = await mischief.at_once(agent, new, AT_ONCE)
         else:
             played = await mischief.drop(agent, new, self.settings.pauses_s)
-        booked = any(one.heard.step == "done" for one in played.exchanges if isinstance(one.command, Post))
+        booked = any(
+            paying.is_booked(one) or (isinstance(one.command, Post) and one.heard.step == "done")
+            for one in played.exchanges
+        )
         return played, amount_minor if booked else 0
 
     async def _checked(self, agent: Agent, number: str) -> views.CheckReply:

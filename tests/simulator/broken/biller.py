@@ -33,6 +33,7 @@ Message = MutableMapping[str, Any]
 FAULTS: Mapping[str, str] = {
     **FAULTS_OF_BOOKS,
     "open-door": "nobody has to prove who asks",
+    "door-ajar": "who shows no credentials at all is let in",
     "lenient-sum": "1e3, 10,00 and -1 are taken for sums",
     "last-counts": "of a parameter that is there twice the last one counts",
     "crashes": "a malformed request gets HTTP 500",
@@ -107,8 +108,8 @@ class Biller:
 
     def _decoded(self, request: HttpRequest) -> Command | Malformed | Denied:
         command = self.protocol.decode(request, self.terms)
-        if self.fault == "open-door" and isinstance(command, Denied):
-            for terms in _anybody(self.terms):
+        if self.fault in ("open-door", "door-ajar") and isinstance(command, Denied):
+            for terms in _anybody(self.terms) if self.fault == "open-door" else _nobody(self.terms):
                 command = self.protocol.decode(request, terms)
                 if not isinstance(command, Denied):
                     break
@@ -206,3 +207,8 @@ def _anybody(terms: Terms) -> list[Terms]:
         replace(terms, secret=terms.secret + "x"),
         replace(terms, verify=lambda *_: True),
     ]
+
+
+def _nobody(terms: Terms) -> list[Terms]:
+    """Terms under which a request without any credentials is the network's."""
+    return [replace(terms, basic_login="", basic_password=""), replace(terms, secret="")]
