@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,8 +10,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from kvit.domain.messages import Hold
 from kvit.main.keys import public_half
-from kvit.protocols.base import Protocol
+from kvit.protocols.base import Protocol, Terms
 from kvit.protocols.registry import PROTOCOLS
 from tests.acceptance.kvit import Kvit
 
@@ -99,6 +101,36 @@ def test_asked_paid_repeated_and_taken_back(kvit: Kvit, protocol: Protocol) -> N
         played(kvit, protocol, "cancel", payment["txn"], *said_again, code=1 if stays else 0)
         (after,) = payments_of(kvit, protocol)
         assert after["state"] == ("posted" if stays else "voided")
+
+
+def test_money_of_nobody_can_be_seen(kvit: Kvit) -> None:
+    """M-Pesa has it already, so nothing can be refused."""
+    played(kvit, PROTOCOLS["mpesa"], "pay", "31337", "5.00")
+    (row,) = kvit.json("suspense", "list")
+    assert (row["typed"], row["amount_minor"], row["age_days"], row["agreement"]) == (
+        "31337",
+        500,
+        0,
+        "mpesa",
+    )
+    for command in (("suspense", "list"), ("payment", "list", "--agreement", "mpesa")):
+        assert "31337" in kvit.run(*command)
+
+
+def test_what_is_held_can_be_seen(kvit: Kvit) -> None:
+    protocol, number = PROTOCOLS["native"], number_of(PROTOCOLS["native"])
+    terms = Terms("native", "RUB", 2, secret="word")
+    request = protocol.ask(Hold("h1", number, 700, lifetime_s=3600), terms)
+    url = f"http://127.0.0.1:{kvit.port}/pay/native/{request.path}"
+    headers = {name.decode(): value.decode() for name, value in request.headers}
+    with urllib.request.urlopen(urllib.request.Request(url, request.body, headers)) as answer:
+        assert answer.status == 200
+    (row,) = kvit.json("payment", "holds")
+    assert (row["txn"], row["account"], row["amount_minor"], row["state"]) == ("h1", number, 700, "held")
+    assert row["held_at"] < row["expires_at"]
+    assert "h1" in kvit.run("payment", "holds")
+    assert {each["state"] for each in kvit.json("payment", "holds", "--all")} >= {"held"}
+    assert not [paid for paid in payments_of(kvit, protocol) if paid["txn"] == "h1"]
 
 
 def test_the_books_of_all_of_them_hold(kvit: Kvit) -> None:
