@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import pytest
 
-from kvit.domain.messages import Hold, ListPosted, Post
+from kvit.domain.messages import Held, Hold, ListPosted, NoSuchTxn, Post, Posted, Result, Status, Voided
 from kvit.protocols.base import Protocol
 from kvit.protocols.registry import PROTOCOLS
 from tests.protocols import run_vectors
+from tests.simulator.broken.biller import terms_of
 
 EACH = [pytest.param(protocol, id=name) for name, protocol in PROTOCOLS.items()]
 
@@ -34,6 +38,29 @@ def test_a_statement_is_asked_for_as_in_the_vectors(protocol: Protocol) -> None:
 def test_money_that_is_taken_is_told_of(protocol: Protocol) -> None:
     posts = [one for one in decoded(protocol) if isinstance(one, Post)]
     assert {one.taken for one in posts} == {protocol.habits.taken}
+
+
+@pytest.mark.parametrize(
+    "protocol", [pytest.param(one, id=name) for name, one in PROTOCOLS.items() if "Status" in one.commands]
+)
+def test_a_status_tells_what_is_booked_from_what_is_not(protocol: Protocol) -> None:
+    terms, at = terms_of(protocol.name), datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+    status = Status(protocol.txn_of(7))
+    held = Held(status.txn, 10_045, "1", 100, "RUB", at, at)
+    posted = Posted(status.txn, 10_045, "1", 100, "RUB", at)
+    results: list[tuple[Result, bool]] = [
+        (posted, True),
+        (Voided(status.txn, 10_045, "1", 100, "RUB", at, posted=posted), False),
+        *(
+            [(held, False), (Voided(status.txn, 10_045, "1", 100, "RUB", at, held=held), False)]
+            * protocol.two_phase
+        ),
+        (NoSuchTxn(status.txn), False),
+    ]
+    request = replace(protocol.ask(status, terms), at=at)
+    for result, is_booked in results:
+        heard = protocol.read(status, protocol.encode(request, result, terms), terms)
+        assert (heard.step == "done" and heard.state in ("", "posted")) == is_booked, (result, heard)
 
 
 def test_the_faces_are_known() -> None:

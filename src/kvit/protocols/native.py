@@ -344,13 +344,16 @@ def read(command: Command, response: HttpResponse, terms: Terms) -> Heard:
     shown = [(name, str(values[name])) for name in ("name", "due", "advance") if name in values]
     shown += [("exact", "yes")] if values.get("exact") is True else []
     shown += [(str(one["id"]), str(one["amount"])) for one in values.get("payments", ())]
+    became = str(payment.get("state", "")) if isinstance(command, Status) else ""
     amount_minor = parse_amount(str(values.get("due", payment.get("amount", ""))), terms.exponent)
     return Heard(
         step, code, str(values.get("message", "")), str(payment.get("receipt", "")),
         -1 if amount_minor is None else amount_minor, tuple(shown),
+        "voided" if became in _ENDED else became,
     )  # fmt: skip
 
 
+_ENDED = ("voided", "released", "expired")
 _FINAL = frozenset(code for code, status, _ in CODES.values() if status in (200, 400))
 
 
