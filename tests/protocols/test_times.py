@@ -1,6 +1,9 @@
-"""Dates and times that bring their own offset."""
+"""Dates and times that bring their own offset, or are counted from 1970."""
 
 from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -30,3 +33,13 @@ from kvit.protocols.kits import times
 )
 def test_a_time_with_an_offset(text: str, hours: int, iso: str | None) -> None:
     assert times.parse_with_offset(text, hours) == iso
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Asia/Manila", "Etc/GMT+12", "UTC"])
+def test_what_is_counted_from_1970_is_a_moment_in_every_zone(zone: str) -> None:
+    last_ms = 253_402_127_999_999
+    assert times.iso_of_ms(0) == "1970-01-01T00:00:00.000+00:00"
+    assert times.iso_of_ms(last_ms) == "9999-12-29T23:59:59.999+00:00"
+    for at_ms in (0, last_ms):
+        assert datetime.fromisoformat(times.iso_of_ms(at_ms)).astimezone(ZoneInfo(zone))
+    assert times.iso_of_ms(last_ms + 1) == times.iso_of_ms(-1) == ""

@@ -87,11 +87,12 @@ def parse_with_offset(text: str, hours: int) -> Optional[str]:
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_MS_MAX = 253_402_300_799_999  # the end of the year 9999
+# The end of the year 9999, less the two days that keep it within the calendar in every zone.
+_MS_MAX = 253_402_300_799_999 - 2 * 86_400_000
 
 
 def iso_of_ms(at_ms: int) -> str:
-    """Milliseconds since 1970 -> ISO text with the offset of UTC; empty outside years 1970 to 9999."""
+    """Milliseconds since 1970 -> ISO text with the offset of UTC; empty before, and after the year 9999."""
     if not 0 <= at_ms <= _MS_MAX:
         return ""
     return (_EPOCH + timedelta(milliseconds=at_ms)).isoformat(timespec="milliseconds")
