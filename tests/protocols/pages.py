@@ -44,25 +44,41 @@ def switches(protocol: Protocol) -> str:
     return "\n".join(lines) + "\n"
 
 
+def listed() -> str:
+    """The table of all protocols, by name."""
+    lines = [
+        "| Protocol | Name in agreements | Grade | Confidence | Payments | Who may use the door |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, one in sorted(PROTOCOLS.items()):
+        phases = "held, then posted" if one.two_phase else "posted at once"
+        locks = ", ".join(one.locks) or "networks alone"
+        title = f"[{one.title}]({name}.md)"
+        lines.append(f"| {title} | `{name}` | {one.grade} | {one.facts.confidence} | {phases} | {locks} |")
+    return "\n".join(lines) + "\n"
+
+
 def _allowed(switch: Switch) -> str:
     if switch.choices:
         return ", ".join(f"`{choice}`" for choice in switch.choices)
     return "a regular expression" if switch.is_pattern else f"`{switch.pattern}`".replace("|", "\\|")
 
 
-def filled(page: str, protocol: Protocol) -> str:
-    """``page`` with every block as the code has it."""
-    texts = {"facts": facts(protocol), "switches": switches(protocol)}
+def filled(page: str, protocol: Protocol | None = None) -> str:
+    """``page`` with every block as the code has it; without a protocol it is the page of all of them."""
+    texts = {"list": listed()}
+    if protocol is not None:
+        texts |= {"facts": facts(protocol), "switches": switches(protocol)}
     return _BLOCK.sub(lambda block: block[1] + texts[block[2]] + block[3], page)
 
 
 def main(arguments: list[str]) -> int:
     """Check the pages named, or all; with ``--write`` bring them up to date."""
     stale = []
-    for name in [one for one in arguments if one != "--write"] or sorted(PROTOCOLS):
+    for name in [one for one in arguments if one != "--write"] or ["README", *sorted(PROTOCOLS)]:
         path = PAGES / f"{name}.md"
         page = path.read_text(encoding="utf-8")
-        wanted = filled(page, PROTOCOLS[name])
+        wanted = filled(page, PROTOCOLS.get(name))
         if page != wanted:
             stale.append(name)
             if "--write" in arguments:

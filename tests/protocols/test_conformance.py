@@ -410,6 +410,11 @@ def test_the_page_says_what_the_code_knows(protocol: Protocol) -> None:
     assert set(protocol.locks) <= {"basic", "secret", "key"}
 
 
+def test_the_list_of_protocols_is_the_code_s() -> None:
+    page = (DOCUMENTS / "README.md").read_text(encoding="utf-8")
+    assert pages.listed() in page
+
+
 @pytest.mark.parametrize("protocol", EACH)
 def test_ids_of_payments_are_written_as_the_network_does(protocol: Protocol) -> None:
     """The simulator's ids: each is another one, and good for a payment."""
