@@ -14,8 +14,8 @@ from typing import Any, Callable, Dict, List, Mapping, Tuple, Union
 # One word a line would push the code off the page.
 # isort: off
 from kvit.domain.messages import (
-    EXPIRED, BadAmount, Command, Denied, Found, Held, Hold, HttpRequest, HttpResponse, ListPosted, Lookup,
-    Malformed, Note, Post, Posted, Result, Statement, Status, Void, Voided,
+    BadAmount, Command, Denied, Found, Held, Hold, HttpRequest, HttpResponse, ListPosted, Lookup, Malformed,
+    Note, Post, Posted, Result, Statement, Status, Void, Voided,
 )  # fmt: skip
 
 # isort: on
@@ -275,7 +275,7 @@ def _state(result: Union[Held, Posted, Voided]) -> str:
         return "held" if isinstance(result, Held) else "posted"
     if result.posted is not None:
         return "voided"
-    return "expired" if result.reason == EXPIRED else "released"
+    return "expired" if answers.has_expired(result) else "released"
 
 
 def _data(result: Result, terms: Terms) -> Dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, Mapping, Tuple, Union
 # One word a line would push the code off the page.
 # isort: off
 from kvit.domain.messages import (
-    EXPIRED, Command, Denied, Found, Held, Hold, HttpRequest, HttpResponse, ListPosted, Lookup,
+    Command, Denied, Found, Held, Hold, HttpRequest, HttpResponse, ListPosted, Lookup,
     Malformed, Note, Noted, Post, Posted, Result, Statement, Status, Void, Voided,
 )  # fmt: skip
 
@@ -272,15 +272,15 @@ def _story(item: Union[Held, Posted, Voided]) -> Dict[str, Any]:
         **{name: times.ms_of(at) if at else 0 for name, at in zip(_TIMES, moments)},
         "transaction": str(item.receipt),
         "state": -state if voided else state,
-        "reason": _reason(voided.reason) if voided else None,
+        "reason": _reason(voided) if voided else None,
     }
 
 
-def _reason(reason: str) -> int:
+def _reason(voided: Voided) -> int:
     """Payme's own number again; 4 for a hold that ended by itself; 10 where others did it."""
-    if reason == EXPIRED:
+    if answers.has_expired(voided):
         return _REASON_TIMEOUT
-    return int(reason) if _REASON.fullmatch(reason) else _REASON_UNKNOWN
+    return int(voided.reason) if _REASON.fullmatch(voided.reason) else _REASON_UNKNOWN
 
 
 def _row(item: Union[Held, Posted, Voided], terms: Terms) -> Dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, Mapping, Optional, Tuple, Union
 # One word a line would push the code off the page.
 # isort: off
 from kvit.domain.messages import (
-    EXPIRED, Command, Denied, Found, Held, Hold, HttpRequest, HttpResponse, Lookup, Malformed, Post, Posted,
+    Command, Denied, Found, Held, Hold, HttpRequest, HttpResponse, Lookup, Malformed, Post, Posted,
     Result, Status, Void, Voided,
 )  # fmt: skip
 
@@ -128,7 +128,8 @@ def read(command: Command, response: HttpResponse, terms: Terms) -> Heard:
     if word == "FAILED":
         code = str(values.get("errorCode", word))
         step = "again" if code == CODES["try-later"] else "stop"
-        return Heard("done" if code == _ALREADY.get(kind) else step, code)
+        known = kind == "Post" and code == CODES["repeated confirm"]
+        return Heard("done" if code == _ALREADY.get(kind) else step, code, state="known" if known else "")
     is_reversed = kind == "Status" and word == _GOOD["Void"][0]
     step = "done" if word in _GOOD.get(kind, ()) else "stop" if is_reversed else "again"
     if isinstance(command, Lookup):
@@ -218,7 +219,7 @@ def _failure(operation: str, result: Result, terms: Terms) -> str:
     if isinstance(result, Malformed):
         what = _wrong(result)
     elif isinstance(result, Voided):
-        ended = operation in ("create", "confirm") or (operation == "status" and result.reason == EXPIRED)
+        ended = operation in ("create", "confirm") or (operation == "status" and answers.has_expired(result))
         what = "voided" if ended else what
     if not what and operation != "status" and getattr(result, "repeat", False):
         what = "repeated" if _switch(terms, "replay") == "codes" else ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Mapping, Tuple
 
 from kvit.domain.messages import (
+    EXPIRED,
     REFUSALS,
     BadAmount,
     Conflict,
@@ -75,3 +76,10 @@ def bad_news(result: Result) -> str:
     if isinstance(result, Refused):
         return result.reason if result.reason in REFUSALS else "try-later"
     return _BAD_NEWS.get(type(result), "try-later")
+
+
+def has_expired(result: Result) -> bool:
+    """Did a hold end by itself? Whoever takes a payment back may write the same word for why."""
+    if not isinstance(result, Voided) or result.posted is not None or result.reason != EXPIRED:
+        return False
+    return result.held is None or result.held.expires_at == result.at
