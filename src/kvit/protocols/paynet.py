@@ -267,7 +267,8 @@ def _told(method: str, result: Result, service: str, terms: Terms, now: Mapping[
         fields = shownkit.texts(result, *_show(terms))
         return {"status": 0 if _switch(terms, "status") == "number" else "0", **now, "fields": fields}
     if isinstance(result, Statement):
-        rows = (_row(item, service, terms) for item in result.items if isinstance(item, Posted))
+        plain = service.lstrip("0") or "0"  # in SOAP it is a text
+        rows = (_row(item, plain, terms) for item in result.items if isinstance(item, Posted))
         return {"statements": [row for row in rows if row]}
     if not isinstance(result, (Posted, Voided)):
         return {"transactionState": 3, **now}
