@@ -85,7 +85,7 @@ HIDDEN: dict[str, tuple[set[str], str]] = {
     "hold-renews": ({*PROTOCOLS} - _TWO_PHASES, "nothing is announced"),
     "lenient-sum": ({"click", "cyberplat", "native", "sberbank2"}, "the signature is looked at first"),
     "last-counts": ({"cyberplat"}, "the signature is looked at first"),
-    "door-ajar": ({"cyberplat"}, "what is not signed cannot be read"),
+    "door-ajar": ({"cyberplat", "native"}, "what is not signed cannot be read"),
     "other-id": ({*PROTOCOLS} - _CALLS, "answers name no call"),
     "unsigned": ({*PROTOCOLS} - {"cyberplat"}, "answers are not signed within"),
 }

@@ -10,8 +10,9 @@ import pytest
 from kvit.protocols.base import Protocol
 from kvit.protocols.registry import PROTOCOLS
 from kvit.simulator import mischief, views
+from kvit.simulator.orders import Orders
 from kvit.simulator.room import KioskAgreement, KioskSettings, Room
-from tests.simulator.broken.biller import Biller
+from tests.simulator.broken.biller import Biller, terms_of
 from tests.simulator.broken.book import NUMBER
 from tests.simulator.conftest import Town
 
@@ -75,10 +76,13 @@ def test_mischief(place: Place, kind: str) -> None:
         place.door, kind, NUMBER, "450.00", paid.txn, paid.network_time, paid.receipt, paid.hold
     )
     reply = asyncio.run(place.room.misbehave(order))
+    if kind not in mischief.offered(Orders(place.protocol, place.biller.terms)):
+        assert reply == views.Complaint("error.kind")
+        return
     assert isinstance(reply, views.MischiefReply)
     assert reply.verdict.good, reply
     assert reply.debt.good, reply
-    booked = 2 if kind in ("at-once", "drop") else 1
+    booked = {"at-once": 2, "drop": 2, "slow": 2, "cancel": 0}.get(kind, 1)
     assert place.biller.books.due_minor[NUMBER] == DUE_MINOR - booked * 45_000
 
 
@@ -92,3 +96,35 @@ def test_taking_back(place: Place) -> None:
     assert reply.step == "done"
     assert reply.remains is not None
     assert place.biller.books.due_minor[NUMBER] == DUE_MINOR
+
+
+def test_what_each_protocol_lets_a_visitor_try() -> None:
+    pranks = {name: mischief.offered(Orders(one, terms_of(name))) for name, one in PROTOCOLS.items()}
+    assert pranks["payme"] == list(mischief.KINDS)
+    assert pranks["qiwi"] == list(mischief.KINDS)
+    assert set(mischief.KINDS) - set(pranks["sberbank"]) == {"status", "list", "cancel"}
+    assert set(mischief.KINDS) - set(pranks["mpesa"]) == {"stranger", "status", "list", "cancel"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "key"),
+    [
+        ("open-door", "stranger", "stranger-taken"),
+        ("status-blind", "status", "status-missing"),
+        ("statement-forgets", "list", "listed-otherwise"),
+        ("void-keeps-money", "cancel", "cancelled"),
+    ],
+)
+def test_a_faulty_biller_is_told_of(town: Town, fault: str, kind: str, key: str) -> None:
+    protocol = PROTOCOLS["payme"]
+    biller = town.biller(protocol, fault)
+    agreement = KioskAgreement(biller.terms, protocol.name, "Водоканал", protocol.title)
+    place = Place(Room(KioskSettings(town.base_url, [agreement], (), 5.0, (0.0,))), biller, protocol)
+    paid = place.pay()
+    order = views.MischiefOrder(
+        place.door, kind, NUMBER, "450.00", paid.txn, paid.network_time, paid.receipt, paid.hold
+    )
+    reply = asyncio.run(place.room.misbehave(order))
+    assert isinstance(reply, views.MischiefReply)
+    assert reply.verdict.key == f"verdict.{key}"
+    assert not (reply.verdict.good and reply.debt.good)

@@ -14,6 +14,7 @@ from litestar.di import NamedDependency, Provide
 
 from kvit.protocols.registry import PROTOCOLS
 from kvit.simulator import kiosk, texts
+from kvit.simulator.mischief import KINDS
 from kvit.simulator.orders import Orders
 from kvit.simulator.room import KioskAgreement, KioskSettings, Room
 
@@ -46,6 +47,7 @@ async def page(room: NamedDependency[Room]) -> str:
         banks=list(dict.fromkeys(one.title for one in agreements)),
         has_kiosk=has_kiosk,
         numbers=room.numbers(),
+        pranks=KINDS,
         language=language,
         languages=texts.LANGUAGES,
         t=lambda key: texts.text(key, language),

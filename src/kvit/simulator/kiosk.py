@@ -17,7 +17,10 @@ from litestar.di import NamedDependency, Provide
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, JSONBody
 
+from kvit.protocols.registry import PROTOCOLS
 from kvit.simulator import texts, views
+from kvit.simulator.mischief import KINDS, offered
+from kvit.simulator.orders import Orders
 from kvit.simulator.room import KioskAgreement, KioskSettings, Room
 
 CONTENT_SECURITY_POLICY = (
@@ -75,6 +78,7 @@ async def page(room: NamedDependency[Room]) -> str:
         agreements=agreements,
         has_app=bool(room.of_face("app")),
         numbers=room.numbers(),
+        pranks=KINDS,
         language=language,
         languages=texts.LANGUAGES,
         t=lambda key: texts.text(key, language),
@@ -138,6 +142,7 @@ def for_the_page(agreement: KioskAgreement) -> dict[str, Any]:
         "exponent": terms.exponent,
         "sign": _SIGNS.get(terms.currency, terms.currency),
         "notes": list(agreement.notes),
+        "pranks": offered(Orders(PROTOCOLS[agreement.protocol_name], terms, agreement.contract)),
     }
 
 

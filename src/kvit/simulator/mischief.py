@@ -11,11 +11,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kvit.domain.messages import Hold, Post, Status
-from kvit.simulator import paying
+from kvit.simulator import bending, paying
 from kvit.simulator.agent import PAUSES_S, Agent, Exchange
+from kvit.simulator.orders import Orders
 
 #: The kinds of mischief, as the kiosk's buttons name them.
-KINDS = ("again", "at-once", "drop", "other-sum", "unknown")
+KINDS = (
+    "again", "at-once", "drop", "other-sum", "unknown", "stranger", "slow", "status", "list", "cancel",
+)  # fmt: skip
+
+#: Those about the last confirmed payment.
+OF_A_PAYMENT = ("again", "other-sum", "status", "list", "cancel")
+
+#: Kinds that ask something which not every protocol knows.
+_ASKS = {"status": "Status", "list": "ListPosted", "cancel": "Void"}
 
 
 @dataclass(frozen=True)
@@ -33,6 +42,16 @@ class Mischief:
 
     exchanges: tuple[Exchange, ...]
     verdict: Verdict
+
+
+def offered(orders: Orders) -> list[str]:
+    """The kinds that can be played with an agreement."""
+    guarded = bool(bending.strangers(orders.protocol, orders.terms))
+    return [
+        kind
+        for kind in KINDS
+        if (kind not in _ASKS or orders.offers(_ASKS[kind])) and (kind != "stranger" or guarded)
+    ]
 
 
 async def again(agent: Agent, post: Post, first_receipt: str = "") -> Mischief:
@@ -98,6 +117,61 @@ async def unknown(agent: Agent, number: str, amount_minor: int) -> Mischief:
     return Mischief((check, pay), verdict)
 
 
+async def stranger(agent: Agent, first: Hold | Post) -> Mischief:
+    """Send a new payment as somebody who does not have the network's credentials or keys."""
+    strangers = bending.strangers(agent.protocol, agent.terms).values()
+    exchanges = [await agent.carry(first, agent.protocol.ask(first, terms)) for terms in strangers]
+    taken = [one for one in exchanges if one.heard.step == "done"]
+    if taken:
+        return Mischief(
+            tuple(exchanges), Verdict("stranger-taken", False, {"receipt": taken[0].heard.receipt})
+        )
+    return Mischief(tuple(exchanges), Verdict("stranger-refused", True, {"count": str(len(exchanges))}))
+
+
+async def slow(agent: Agent, first: Hold | Post) -> Mischief:
+    """Take the answers to a new payment a byte at a time."""
+    exchanges = [await agent.send(first, slowly=True)]
+    heard = exchanges[0].heard
+    if isinstance(first, Hold) and heard.step == "done":
+        exchanges.append(await agent.send(agent.orders.post_held(first, heard.receipt), slowly=True))
+    return Mischief(tuple(exchanges), judge_repeats(exchanges[-1:], "slow"))
+
+
+async def status(agent: Agent, first: Hold | Post) -> Mischief:
+    """Ask what became of a confirmed payment."""
+    exchange = await agent.send(Status(first.txn))
+    values = {"code": exchange.heard.code}
+    if exchange.heard.step == "again":
+        verdict = Verdict("no-final-answer", True, {"count": "1"})
+    elif paying.is_booked(exchange):
+        verdict = Verdict("status-booked", True, values)
+    else:
+        verdict = Verdict("status-missing", False, values)
+    return Mischief((exchange,), verdict)
+
+
+async def listed(agent: Agent, first: Hold | Post) -> Mischief:
+    """Ask for today's payments, and look for a confirmed one among them."""
+    now = agent.orders.now()
+    exchange = await agent.send(agent.orders.statement(now.replace(hour=0, minute=0, second=0), now))
+    times = sum(paying.is_listed(name, first.txn) for name, _ in exchange.heard.shown)
+    values = {"count": str(len(exchange.heard.shown)), "times": str(times)}
+    if exchange.heard.step == "again":
+        return Mischief((exchange,), Verdict("no-final-answer", True, {"count": "1"}))
+    return Mischief(
+        (exchange,), Verdict("listed-once" if times == 1 else "listed-otherwise", times == 1, values)
+    )
+
+
+async def cancel(agent: Agent, first: Hold | Post, receipt: str) -> Mischief:
+    """Take a confirmed payment back."""
+    exchange = await agent.send(agent.orders.void(first, receipt))
+    values = {"code": exchange.heard.code}
+    keys = {"done": "cancelled", "stop": "cancel-refused", "again": "no-final-answer"}
+    return Mischief((exchange,), Verdict(keys[exchange.heard.step], True, values))
+
+
 async def _cleared_up(agent: Agent, exchanges: list[Exchange]) -> list[Exchange]:
     return [*exchanges, *await paying.clear_up(agent, exchanges)]
 
@@ -125,13 +199,16 @@ def judge_repeats(exchanges: Sequence[Exchange], kind: str, first_receipt: str =
 
 
 def judge_debt(before_minor: int | None, after_minor: int | None, taken_minor: int) -> Verdict:
-    """Did the debt go down by ``taken_minor`` (never below zero), as one booking does? ``None``: unseen."""
+    """Did the debt go down by ``taken_minor`` (never below zero), as one booking does? ``None``: unseen.
+
+    What was given back is below zero.
+    """
     if before_minor is None or after_minor is None:
         return Verdict("debt-unseen", True)
     change = before_minor - after_minor
     if change != min(taken_minor, before_minor):
         return Verdict("debt-odd", False)
     if change:
-        return Verdict("debt-fell-once", True)
+        return Verdict("debt-fell-once" if change > 0 else "debt-rose-once", True)
     # A payment on top of no debt is an advance, which a check does not always show.
     return Verdict("debt-advance" if taken_minor else "debt-same", True)

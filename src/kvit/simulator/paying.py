@@ -52,3 +52,8 @@ def is_booked(exchange: Exchange) -> bool:
 def txn_of(command: Command) -> str:
     """The network's id in ``command``, empty where it has none."""
     return "" if isinstance(command, ListPosted) else command.txn
+
+
+def is_listed(name: str, txn: str) -> bool:
+    """Is ``name`` the id ``txn`` as a list names it? Of an id in two parts a list may name the last one."""
+    return bool(name) and (name == txn or txn.endswith("-" + name))

@@ -151,13 +151,15 @@ class Room:
         """Play a mischief between two real checks, so that its effect on the debt is seen."""
         if order.kind not in mischief.KINDS:
             return views.Complaint("error.kind")
-        if order.kind in ("again", "other-sum") and not order.txn:
+        if order.kind in mischief.OF_A_PAYMENT and not order.txn:
             return views.Complaint("error.pay-first")
         prepared = self._prepare(order)
         if isinstance(prepared, views.Complaint):
             return prepared
         agreement, amount_minor = prepared
         async with self._agent(agreement) as agent:
+            if order.kind not in mischief.offered(agent.orders):
+                return views.Complaint("error.kind")
             before = await agent.send(agent.lookup(order.number))
             played, taken_minor = await self._play(agent, order, amount_minor)
             after = await agent.send(agent.lookup(order.number))
@@ -169,15 +171,15 @@ class Room:
         """What happened, and how much one booking takes off the debt."""
         if order.kind == "unknown":
             return await mischief.unknown(agent, _unknown_like(order.number), amount_minor), 0
-        if order.kind in ("again", "other-sum"):
-            first = agent.orders.first(order.number, amount_minor, order.txn, order.network_time)
-            if order.kind == "other-sum":
-                return await mischief.other_sum(agent, first, _changed(agent, first)), 0
-            post = agent.orders.post_held(first, order.hold) if isinstance(first, Hold) else first
-            return await mischief.again(agent, post, order.receipt), 0
+        if order.kind in mischief.OF_A_PAYMENT:
+            return await self._play_again(agent, order, amount_minor)
         new = agent.orders.first(order.number, amount_minor)
+        if order.kind == "stranger":
+            return await mischief.stranger(agent, new), 0
         if order.kind == "at-once":
             played = await mischief.at_once(agent, new, AT_ONCE)
+        elif order.kind == "slow":
+            played = await mischief.slow(agent, new)
         else:
             played = await mischief.drop(agent, new, self.settings.pauses_s)
         booked = any(
@@ -185,6 +187,23 @@ class Room:
             for one in played.exchanges
         )
         return played, amount_minor if booked else 0
+
+    async def _play_again(
+        self, agent: Agent, order: views.MischiefOrder, amount_minor: int
+    ) -> tuple[mischief.Mischief, int]:
+        """The same for what is done with a confirmed payment."""
+        first = agent.orders.first(order.number, amount_minor, order.txn, order.network_time)
+        if order.kind == "other-sum":
+            return await mischief.other_sum(agent, first, _changed(agent, first)), 0
+        if order.kind == "status":
+            return await mischief.status(agent, first), 0
+        if order.kind == "list":
+            return await mischief.listed(agent, first), 0
+        if order.kind == "cancel":
+            played = await mischief.cancel(agent, first, order.receipt)
+            return played, -amount_minor if played.verdict.key == "cancelled" else 0
+        post = agent.orders.post_held(first, order.hold) if isinstance(first, Hold) else first
+        return await mischief.again(agent, post, order.receipt), 0
 
     async def _checked(self, agent: Agent, number: str) -> views.CheckReply:
         exchange = await agent.send(agent.lookup(number))

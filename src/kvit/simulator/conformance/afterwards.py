@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from kvit.domain.messages import Status
+from kvit.simulator import paying
 from kvit.simulator.conformance.bench import Paid, Trial
 from kvit.simulator.conformance.steps import Step, may_refuse
 
@@ -37,16 +38,11 @@ async def _statement(trial: Trial) -> None:
         return
     names = [name for name, _ in exchange.heard.shown]
     for one in paid:
-        times = sum(_is(name, one.first.txn) for name in names)
+        times = sum(paying.is_listed(name, one.first.txn) for name in names)
         if times != 1:
             trial.wrong(f"payment {one.first.txn} is in the list {times} times, and should be there once")
-    if any(_is(name, never.txn) for name in names):
+    if any(paying.is_listed(name, never.txn) for name in names):
         trial.wrong("the list has a payment that was never made")
-
-
-def _is(name: str, txn: str) -> bool:
-    """Is this the id as a list names it? Where an id has two parts, a list may name the last one."""
-    return bool(name) and (name == txn or txn.endswith("-" + name))
 
 
 async def _taken_back(trial: Trial) -> tuple[Paid, bool, int | None, int]:

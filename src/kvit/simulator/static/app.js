@@ -361,6 +361,7 @@ const mischief = setUpMischief({
   },
   busy: () => visit.entries.some((one) => one.state === "sending"),
   seen: addToWire,
+  takenBack: (entry) => settle(entry, "cancelled"),
   debtChanged(due) {
     if (due === null) return;
     visit.check = { ...visit.check, due };

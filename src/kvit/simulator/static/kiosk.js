@@ -265,6 +265,9 @@ const mischief = setUpMischief({
   room,
   busy: () => name === "checking" || name === "paying",
   seen: addToWire,
+  takenBack: () => {
+    room.payment = null;
+  },
   debtChanged: (due) => {
     if (due === null) return;
     if (room.check) {

@@ -9,16 +9,16 @@ const buttons = [...document.querySelectorAll("#pranks button")];
 const target = document.getElementById("target");
 const place = document.getElementById("verdict");
 
-const NEEDS_PAYMENT = ["again", "other-sum"];
+const NEEDS_PAYMENT = ["again", "other-sum", "status", "list", "cancel"];
 
 // What a new payment brings when nothing has been typed yet, in whole units.
 const DEFAULT_SUM = 100n;
 
 /**
  * `room` is what the kiosk knows; `seen(exchanges, titles, { group, verdict })` shows them on the wire; `debtChanged(due)`
- * tells the screen. Returns { refresh, render, forget }.
+ * tells the screen; `takenBack(payment)` says that it is no payment any more. Returns { refresh, render, forget }.
  */
-export function setUpMischief({ room, busy, seen, debtChanged }) {
+export function setUpMischief({ room, busy, seen, debtChanged, takenBack }) {
   let running = false;
   let last = null;
 
@@ -37,6 +37,7 @@ export function setUpMischief({ room, busy, seen, debtChanged }) {
   function refresh() {
     for (const button of buttons) {
       const { kind } = button.dataset;
+      button.hidden = !room.agreement?.pranks.includes(kind);
       button.disabled = running || busy() || !aim(kind);
       button.title = aim(kind) ? "" : t(NEEDS_PAYMENT.includes(kind) ? "mischief.needs-payment" : "mischief.needs-number");
     }
@@ -79,13 +80,15 @@ export function setUpMischief({ room, busy, seen, debtChanged }) {
   }
 
   async function play(kind, button) {
-    const { number, amount, txn, network_time, receipt, hold } = aim(kind);
+    const aimed = aim(kind);
+    const { number, amount, txn, network_time, receipt, hold } = aimed;
     running = true;
     last = null;
     render();
     try {
       const order = { agreement: room.agreement.id, kind, number, amount, txn, network_time, receipt, hold };
       last = await ask("mischief", order);
+      if (last.verdict.key === "verdict.cancelled") takenBack(aimed);
       const inner = last.exchanges.slice(1, -1).map((one) => `wire.${one.kind}`);
       seen(last.exchanges, ["wire.before", ...inner, "wire.after"], { group: `mischief.${kind}`, verdict: last.verdict });
     } catch (fault) {
