@@ -27,7 +27,7 @@ from kvit.protocols.kits import answers, jsonkit, kit
 CODES: Mapping[str, Tuple[str, int, str]] = {
     "done": ("ok", 200, ""),
     "no-such-account": ("no-such-account", 200, "nobody has this number"),
-    "no-such-txn": ("no-such-payment", 200, "no payment has this id"),
+    "no-such-txn": ("no-such-payment", 200, "no payment has this id, or not with this receipt"),
     "conflict": ("conflict", 200, "this id is known with another number, sum, currency or service"),
     "too-small": ("amount-too-small", 200, "less than the agreement's least sum"),
     "too-large": ("amount-too-large", 200, "more than the agreement's greatest sum"),
