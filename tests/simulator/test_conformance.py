@@ -155,6 +155,18 @@ def test_a_sound_biller_passes_everything(town: Town, protocol: Protocol) -> Non
     assert told.good
 
 
+@pytest.mark.parametrize(
+    "protocol", [pytest.param(one, id=name) for name, one in PROTOCOLS.items() if "Void" in one.commands]
+)
+def test_a_biller_that_gives_nothing_back_is_sound_too(town: Town, protocol: Protocol) -> None:
+    biller = town.biller(protocol)
+    biller.books.refunds = False
+    told = run(target_at(town.base_url, protocol, biller.terms.agreement_id))
+    assert told.failed() == []
+    (void,) = [one for one in told.outcomes if one.step.key == "void"]
+    assert "this biller does not take payments back" in void.said[-1] + void.said[0]
+
+
 @pytest.mark.parametrize(("protocol", "fault"), PLANTED)
 def test_a_fault_is_found_and_named(town: Town, protocol: Protocol, fault: str) -> None:
     told = reported(town, protocol, fault)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -101,6 +102,7 @@ def numbers_of(network: Network, number: str = "") -> Numbers:
     be paid once and with one sum, and no game is played with it.
     """
     from kvit.main import load_agreements
+    from kvit.protocols.kits.kit import NUMBER_JOINT
     from kvit.storage.standings import examples, standings
 
     with house() as opened:
@@ -116,7 +118,7 @@ def numbers_of(network: Network, number: str = "") -> Numbers:
             owing = number or next((one.number for one in found if one.balance_minor > 0), "")
             if not owing:
                 raise NotFound("no client owes anything; say with --number whom to pay for")
-            candidates = [digit * len(owing) for digit in "98765"]
+            candidates = [re.sub(f"[^{NUMBER_JOINT}]", digit, owing) for digit in "98765"]
             taken = {one.number for one in standings(connection, agreement.biller_id, candidates)}
     other = next((one.number for one in found if one.number != owing), "")
     return Numbers(owing, other, next((one for one in candidates if one not in taken), ""))

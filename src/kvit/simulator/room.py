@@ -5,6 +5,7 @@ Everything it knows about a client comes from answers of the HTTP door.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +15,7 @@ from zoneinfo import ZoneInfo
 from kvit.domain.messages import Hold, Post
 from kvit.domain.money import format_amount, parse_amount
 from kvit.protocols.base import Terms
+from kvit.protocols.kits.kit import NUMBER_JOINT
 from kvit.protocols.registry import PROTOCOLS
 from kvit.simulator import mischief, paying, screen, views
 from kvit.simulator.agent import PAUSES_S, Agent, Exchange
@@ -266,9 +268,9 @@ def _is_held(first: Hold | Post, order: views.PayOrder) -> TypeGuard[Hold]:
 
 
 def _unknown_like(number: str) -> str:
-    """A number of the same length as ``number`` that hardly anybody has."""
-    nines = "9" * len(number)
-    return nines if nines != number else "8" * len(number)
+    """A number of the same shape as ``number`` that hardly anybody has."""
+    nines, eights = (re.sub(f"[^{NUMBER_JOINT}]", digit, number) for digit in "98")
+    return nines if nines != number else eights
 
 
 def _is_number(number: str) -> bool:

@@ -83,10 +83,14 @@ class Payment:
 
 @dataclass
 class Book:
-    """Accounts with their debts, and payments by id. ``fault`` is one of ``FAULTS`` or none."""
+    """Accounts with their debts, and payments by id. ``fault`` is one of ``FAULTS`` or none.
+
+    ``refunds``: may payments be taken back? What is only announced may always be released.
+    """
 
     protocol: Protocol
     fault: str = ""
+    refunds: bool = True
     due_minor: dict[str, int] = field(default_factory=lambda: {NUMBER: 10_000_000, OTHER: 5_000_000})
     payments: dict[str, Payment] = field(default_factory=dict)
     receipts: int = 100_044
@@ -253,6 +257,8 @@ class Book:
             if self.fault == "void-again":
                 self._take(known.number, -known.amount_minor)
             return replace(payment.voided, repeat=True)
+        if payment.posted and not self.refunds:
+            return Refused("void-forbidden")
         if payment.posted is None and self.fault == "keeps-hold":
             return Refused("void-forbidden")
         payment.voided = Voided(
