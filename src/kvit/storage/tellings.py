@@ -47,26 +47,22 @@ class SqlTellingBook:
     def find(
         self, biller_id: str, *, receipt: int = 0, agreement_id: str = "", txn: str = ""
     ) -> PaymentKey | None:
-        query = select(payments.c.biller_id, payments.c.agreement_id, payments.c.txn).where(
-            payments.c.biller_id == biller_id
-        )
-        if receipt:
-            query = query.where(payments.c.receipt == receipt)
-        else:
-            query = query.where(payments.c.agreement_id == agreement_id, payments.c.txn == txn)
-        row = self._connection.execute(query).one_or_none()
-        return None if row is None else PaymentKey(*row)
+        return self._find(payments, biller_id, receipt, agreement_id, txn)
 
     def find_hold(
         self, biller_id: str, *, receipt: int = 0, agreement_id: str = "", txn: str = ""
     ) -> PaymentKey | None:
-        query = select(holds.c.biller_id, holds.c.agreement_id, holds.c.txn).where(
-            holds.c.biller_id == biller_id
-        )
+        return self._find(holds, biller_id, receipt, agreement_id, txn)
+
+    def _find(
+        self, table: Table, biller_id: str, receipt: int, agreement_id: str, txn: str
+    ) -> PaymentKey | None:
+        of = table.c
+        query = select(of.biller_id, of.agreement_id, of.txn).where(of.biller_id == biller_id)
         if receipt:
-            query = query.where(holds.c.receipt == receipt)
+            query = query.where(of.receipt == receipt)
         else:
-            query = query.where(holds.c.agreement_id == agreement_id, holds.c.txn == txn)
+            query = query.where(of.agreement_id == agreement_id, of.txn == txn)
         row = self._connection.execute(query).one_or_none()
         return None if row is None else PaymentKey(*row)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kvit.domain.journal import digest_of, hold_digest, note_digest
 from kvit.services.audit.bundles import Bundle
 from kvit.services.audit.facts import HoldFact, NoteFact
+from kvit.services.audit.records import check_recorded
 from kvit.services.audit.report import Findings
 
 PAYMENT_HELD = "payment.held"
@@ -24,7 +25,7 @@ def check_begun(findings: Findings, bundle: Bundle, fact: HoldFact) -> None:
         findings.add("hold", subject, f"is in the state {row.state}, which does not exist")
     elif is_held != (row.end_act_id is None) or is_held != (row.ended_at_us is None):
         findings.add("hold", subject, f"is {row.state}, and what is said of its end does not fit")
-    _check_record(findings, bundle, subject, PAYMENT_HELD, hold_digest(row, fact.number or ""))
+    check_recorded(findings, bundle, subject, PAYMENT_HELD, hold_digest(row, fact.number or ""))
 
 
 def check_ended(findings: Findings, bundle: Bundle, fact: HoldFact) -> None:
@@ -45,7 +46,7 @@ def check_ended(findings: Findings, bundle: Bundle, fact: HoldFact) -> None:
     digest = digest_of(
         "hold-end", row.biller_id, row.agreement_id, row.txn, row.receipt, row.state, row.reason
     )
-    _check_record(findings, bundle, subject, _ENDS.get(row.state, ""), digest)
+    check_recorded(findings, bundle, subject, _ENDS.get(row.state, ""), digest)
 
 
 def check_note(findings: Findings, bundle: Bundle, fact: NoteFact) -> None:
@@ -54,7 +55,7 @@ def check_note(findings: Findings, bundle: Bundle, fact: NoteFact) -> None:
     if fact.txn is None:
         findings.add("note", subject, "is about a payment that does not exist")
     digest = note_digest(fact.row, fact.agreement_id or "", fact.txn or "")
-    _check_record(findings, bundle, subject, PAYMENT_NOTED, digest)
+    check_recorded(findings, bundle, subject, PAYMENT_NOTED, digest)
 
 
 def check_tellings(findings: Findings, bundle: Bundle) -> None:
@@ -68,14 +69,3 @@ def check_tellings(findings: Findings, bundle: Bundle) -> None:
         if record.subject not in told.get(record.verb, (record.subject,)):
             text = f"says {record.verb} of {record.subject}, which is not there"
             findings.add("journal", f"journal record {fact.id}", text)
-
-
-def _check_record(findings: Findings, bundle: Bundle, subject: str, verb: str, digest: bytes) -> None:
-    if not bundle.journal:
-        findings.add("journal", subject, "has no journal record")
-        return
-    record = bundle.journal[0].row
-    if record.verb != verb:
-        findings.add("journal", subject, f"has a journal record of {record.verb} instead of {verb}")
-    if record.digest != digest:
-        findings.add("journal", subject, "is not what its journal record says: one of the two was changed")
