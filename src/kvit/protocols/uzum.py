@@ -160,7 +160,7 @@ def _txn(root: jsonkit.Fields) -> str:
 
 
 def _head(root: jsonkit.Fields) -> Tuple[str, str]:
-    """The service, and the bank's time, which stands in every request."""
+    """The service, and the bank's time, which stand in every request."""
     return str(root.integer("serviceId")), root.moment_ms("timestamp")
 
 
@@ -179,10 +179,11 @@ def _hold(root: jsonkit.Fields, terms: Terms) -> Command:
 
 
 def _post(root: jsonkit.Fields, _terms: Terms) -> Command:
-    service, at = _head(root)
+    """A time that is none is left out: FAILED, for that, could be said of a payment that is booked."""
+    at = jsonkit.Fields(root.values).moment_ms("timestamp")
     return Post(
-        _txn(root), "", 0, service=service, network_time=at,
-        network_time_raw=str(root.values.get("timestamp")), fields=root.kept(_KEPT), held=True,
+        _txn(root), "", 0, service=str(root.integer("serviceId")), network_time=at,
+        network_time_raw=str(root.values["timestamp"]) if at else "", fields=root.kept(_KEPT), held=True,
     )  # fmt: skip
 
 
@@ -192,8 +193,7 @@ def _void(root: jsonkit.Fields, _terms: Terms) -> Command:
 
 
 def _status(root: jsonkit.Fields, _terms: Terms) -> Command:
-    _head(root)
-    return Status(_txn(root))
+    return Status(_txn(root))  # and nothing else: see ``_post``
 
 
 _READERS: Mapping[str, Callable[[jsonkit.Fields, Terms], Command]] = {
