@@ -16,6 +16,7 @@ from kvit.domain.messages import (
     Held,
     Hold,
     ListPosted,
+    Malformed,
     NoSuchAccount,
     NoSuchTxn,
     Note,
@@ -307,9 +308,8 @@ def test_a_statement_of_posted_ones_between_two_moments(gateway: Gateway) -> Non
     told = gateway.ask(agreement, ListPosted("2026-11-23T11:01:00", "2026-11-23T11:02:00"))
     assert isinstance(told, Statement)
     assert [item.txn for item in told.items] == ["p1", "p2"]
-    assert gateway.ask(agreement, ListPosted("2026-11-23T11:03:01", "2026-11-23T11:03:00")) == Refused(
-        "too-many"
-    )
+    backwards = ListPosted("2026-11-23T11:03:01", "2026-11-23T11:03:00")
+    assert gateway.ask(agreement, backwards) == Malformed("until", "before the beginning")
 
 
 def test_notes_are_kept_and_the_same_one_only_once(gateway: Gateway) -> None:

@@ -88,7 +88,9 @@ def tell_posted(book: CorrectionBook, agreement: Agreement, command: ListPosted,
     if span is None:
         return Malformed("date")
     length_days = (date.fromisoformat(span.until) - date.fromisoformat(span.since)).days
-    if span.until_us < span.since_us or not 0 <= length_days < STATEMENT_DAYS_MAX:
+    if span.until_us < span.since_us or length_days < 0:
+        return Malformed("until", "before the beginning")
+    if length_days >= STATEMENT_DAYS_MAX:
         return Refused("too-many")
     items: list[Posted | Held | Voided]
     most, zone = STATEMENT_ITEMS_MAX + 1, agreement.timezone
