@@ -17,7 +17,7 @@ from kvit.domain.messages import (
 )  # fmt: skip
 
 # isort: on
-from kvit.domain.money import format_amount
+from kvit.domain.money import format_amount, parse_amount
 from kvit.protocols.base import Facts, Habits, Heard, Protocol, Switch, Terms
 from kvit.protocols.kits import answers, jsonkit, kit, times
 
@@ -78,7 +78,10 @@ def encode(request: HttpRequest, result: Result, terms: Terms) -> HttpResponse:
         parameter = result.parameter if isinstance(result, Malformed) else ""
         parameter = "BillRefNumber" if parameter in terms.payer_fields else parameter
         code = CODES.get(f"{what} {parameter}", CODES[what])
-        return jsonkit.document({"ResultCode": code, "ResultDesc": "Rejected"}, code)
+        # A yes of HTTP would acknowledge money that could not even be read.
+        unread = what == "malformed" and _KINDS.get(request.path) != "Lookup"
+        refusal = {"ResultCode": code, "ResultDesc": "Rejected"}
+        return jsonkit.document(refusal, code, 400 if unread else 200)
     zero = "0" if _switch(terms, "result_code") == "text" else 0
     told: Dict[str, Any] = {"ResultCode": zero, "ResultDesc": "Accepted"}
     if isinstance(result, (Posted, Voided)):
@@ -111,7 +114,7 @@ def ask(command: Command, terms: Terms) -> HttpRequest:
 
 def read(_command: Command, response: HttpResponse, _terms: Terms) -> Heard:
     """What M-Pesa does with an answer: 0 is a yes, any other code a no; the rest is no answer."""
-    values = jsonkit.parse(response.body) if response.status == 200 else None
+    values = jsonkit.parse(response.body) if response.status in (200, 400) else None
     given = values.get("ResultCode") if isinstance(values, dict) else None
     code = str(given) if type(given) in (str, int) else ""
     if not isinstance(values, dict) or _CODE.fullmatch(code) is None:
@@ -146,7 +149,7 @@ _SHORT_CODE_SIZE_MAX = 20
 def _lookup(root: jsonkit.Fields, terms: Terms) -> Command:
     return Lookup(
         root.text("TransID", _TXN_SIZE_MAX, required=False), root.account("BillRefNumber", terms),
-        _short_code(root), amount_minor=root.amount_minor("TransAmount", terms.exponent),
+        _short_code(root), amount_minor=_amount_minor(root, terms),
     )  # fmt: skip
 
 
@@ -159,10 +162,21 @@ def _post(root: jsonkit.Fields, terms: Terms) -> Command:
         root.wrong("TransID", "zero")
     raw = dict(root.kept(_TIME)).get("TransTime", "")
     return Post(
-        txn, _typed(root, terms), root.amount_minor("TransAmount", terms.exponent),
+        txn, _typed(root, terms), _amount_minor(root, terms),
         service=_short_code(root), network_time=times.parse_moment(raw, times.COMPACT) or "",
         network_time_raw=raw, fields=root.kept(_KEPT), taken=True,
     )  # fmt: skip
+
+
+def _amount_minor(root: jsonkit.Fields, terms: Terms) -> int:
+    """Always with two digits after the point: also in a currency that has none, where they are zeros."""
+    whole, point, rest = str(root.values.get("TransAmount", "")).partition(".")
+    kept, dropped = rest[: terms.exponent], rest[terms.exponent :]
+    if point and dropped and not dropped.strip("0"):
+        amount_minor = parse_amount(whole + ("." + kept if kept else ""), terms.exponent)
+        if amount_minor is not None:
+            return amount_minor
+    return root.amount_minor("TransAmount", terms.exponent)
 
 
 def _short_code(root: jsonkit.Fields) -> str:
@@ -207,7 +221,8 @@ FACTS = Facts(
      "the guides of pesakit and django-mpesa"),
     ("M-Pesa's addresses: one library's list",
      "the time limit of an answer (about 8 seconds is often quoted)",
-     "what M-Pesa does after an HTTP error on a confirmation",
+     "what M-Pesa does after an HTTP error on a confirmation: one that cannot be read gets 400, so that it "
+     "is at least not acknowledged",
      "the zone of TransTime: UTC+3 follows from the market",
      "the length of TransID: 10 in all samples, up to 40 are taken",
      "further words that an address may not contain"),
