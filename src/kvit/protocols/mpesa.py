@@ -221,8 +221,7 @@ FACTS = Facts(
      "the guides of pesakit and django-mpesa"),
     ("M-Pesa's addresses: one library's list",
      "the time limit of an answer (about 8 seconds is often quoted)",
-     "what M-Pesa does after an HTTP error on a confirmation: one that cannot be read gets 400, so that it "
-     "is at least not acknowledged",
+     "what M-Pesa does after an HTTP error on a confirmation; what cannot be read gets 400",
      "the zone of TransTime: UTC+3 follows from the market",
      "the length of TransID: 10 in all samples, up to 40 are taken",
      "further words that an address may not contain"),
