@@ -72,12 +72,12 @@ def test_sound_books(shell: Shell) -> None:
     report = shell.json("audit", "verify")
     assert set(report) == AUDIT_KEYS
     assert (report["ok"], report["findings"], report["findings_count"]) == (True, [], 0)
-    assert report["payments"] == 36
+    assert report["payments"] == 42
     assert report["entries"] > 2 * (report["payments"] + report["charges"])
     assert report["sealed"] > 0 == report["unsealed"], "what waited was sealed first"
     assert set(report["heads"]) == {"water", "heat"}
     for_people = shell.run("audit", "verify").stdout
-    assert "The books hold: 36 payments" in for_people
+    assert "The books hold: 42 payments" in for_people
     assert report["heads"]["water"] in for_people.replace("\n", "")
 
 
@@ -119,7 +119,7 @@ def test_backup_and_restore(shell: Shell, database_url: str) -> None:
     done = shell.json("restore", "books.kvit", url=database_url)
     assert done["rows"] == saved["rows"]
     assert done["audit"]["ok"]
-    assert done["audit"]["payments"] == 36
+    assert done["audit"]["payments"] == 42
     restored = open_database(database_url)
     assert check_books(restored) == []
     restored.close()
@@ -147,7 +147,7 @@ def test_what_a_person_is_told(shell: Shell, sqlite_url: str) -> None:
     told = " ".join(shell.run("restore", "books.kvit", url=sqlite_url).stdout.split())
     assert "What was paid after that is not in them" in told
     assert "The agreements' secrets need their key" in told
-    assert "The books hold: 36 payments" in told
+    assert "The books hold: 42 payments" in told
 
 
 def test_a_restore_of_falsified_books_says_so(shell: Shell, sqlite_url: str) -> None:
