@@ -24,7 +24,7 @@ help:
 	@echo "make test    all tests; ARGS='-k word' for some of them"
 	@echo "make faults  what may break, broken on purpose, with whole loads (half an hour)"
 	@echo "make mutations  faults planted in a copy of the source; the tests must find each (ten minutes)"
-	@echo "make mutants  every small change to the domain, and whether its tests notice (seven minutes)"
+	@echo "make mutants  every small change to domain and posting, and whether the tests notice (half an hour)"
 	@echo "make bench   how fast it is, as ratios in one run (ten minutes; ARGS=--quick: two)"
 	@echo "make simulate  a million simulated histories; may be stopped, and goes on where it was"
 	@echo "make lint    style, types and who may import whom"

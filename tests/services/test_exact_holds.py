@@ -184,3 +184,107 @@ def test_the_least_sum_that_can_be_taken(gateway: Gateway) -> None:
     _, agreement = town_of(gateway)
     assert isinstance(gateway.ask(agreement, Post("t1", "a", 1, taken=True)), Posted)
     assert gateway.ask(agreement, Post("t2", "a", 0, taken=True)) == BadAmount(0, 1)
+
+
+# --- whole rows --------------------------------------------------------------------------------------------
+
+ANNOUNCED = Hold(
+    "t1", "a", 900, service="2", network_time="2026-11-23T11:59:00", network_time_raw="11:59",
+    fields=(("z", "1"), ("a", "é")), lifetime_s=60,
+)  # fmt: skip
+
+
+def test_every_column_of_a_hold(gateway: Gateway) -> None:
+    town, agreement = town_of(gateway, services=(ServiceTerms("1", "water"), ServiceTerms("2", "waste")))
+    held = gateway.ask(agreement, ANNOUNCED)
+    assert isinstance(held, Held)
+    assert (held.service, held.held_at.utcoffset()) == ("2", timedelta(hours=3))
+    (record,) = [row for row in gateway.rows("journal", town.biller_id) if row["verb"] == "payment.held"]
+    (row,) = gateway.rows("holds", town.biller_id)
+    noon_us = days.to_us(NOON)
+    assert row == {
+        "biller_id": town.biller_id, "agreement_id": agreement.agreement_id, "txn": "t1",
+        "receipt": held.receipt, "account_id": town.account_ids["a"], "amount_minor": 900, "currency": "RUB",
+        "service": "waste", "state": "held", "attempts": 1, "network_time": "11:59",
+        "network_at_us": noon_us - 60_000_000, "held_at_us": noon_us, "expires_at_us": noon_us + 60_000_000,
+        "ended_at_us": None, "reason": "", "void_txn": "", "targets": "",
+        "fields": '{"a": "é", "z": "1"}', "typed": "", "service_code": "2",
+        "act_id": record["journal_id"], "end_act_id": None,
+    }  # fmt: skip
+
+
+def test_every_column_of_a_payment_that_was_held(gateway: Gateway) -> None:
+    """It settles the charges of its service, in the books as without a hold."""
+    clients = [Client("a", [Due(700, "2026-08-31"), Due(500, "2026-09-30", "waste")])]
+    town = seed(gateway.database, clients)
+    services = (ServiceTerms("1", "water"), ServiceTerms("2", "waste"))
+    agreement = agreement_of(town.biller_id, "wallet", may_hold=True, services=services)
+    gateway.ask(agreement, ANNOUNCED)
+    gateway.clock.forward(seconds=30)
+    posted = gateway.ask(agreement, Post("t1", "", 0, held=True, network_time="2026-11-22T10:00:00"))
+    assert isinstance(posted, Posted)
+    assert (posted.service, posted.held_at) == ("2", NOON)
+    assert posted.held_at is not None
+    assert posted.held_at.utcoffset() == timedelta(hours=3)
+    noon_us = days.to_us(NOON)
+    (row,) = gateway.rows("payments", town.biller_id)
+    assert row == {
+        "biller_id": town.biller_id, "agreement_id": agreement.agreement_id, "txn": "t1",
+        "receipt": posted.receipt, "account_id": town.account_ids["a"], "amount_minor": 900,
+        "currency": "RUB", "service": "waste", "state": "posted", "attempts": 1, "advance_minor": 0,
+        "payer_fee_minor": 0, "biller_fee_minor": 11, "network_time": "11:59",
+        "network_at_us": noon_us - 60_000_000, "received_at_us": noon_us + 30_000_000,
+        "accounting_date": "2026-11-22", "fields": '{"a": "é", "z": "1"}', "typed": "", "service_code": "2",
+    }  # fmt: skip
+    still_open = {each["charge_id"]: each["open_minor"] for each in gateway.rows("charges", town.biller_id)}
+    assert [still_open[charge_id] for charge_id in town.charge_ids["a"]] == [300, 0]
+
+
+def test_every_column_of_a_plain_payment(gateway: Gateway) -> None:
+    town, _ = town_of(gateway)
+    agreement = agreement_of(town.biller_id)
+    posted = gateway.ask(agreement, Post("t1", "b", 900, service="water"))
+    assert isinstance(posted, Posted)
+    (row,) = gateway.rows("payments", town.biller_id)
+    assert row == {
+        "biller_id": town.biller_id, "agreement_id": agreement.agreement_id, "txn": "t1",
+        "receipt": posted.receipt, "account_id": town.account_ids["b"], "amount_minor": 900,
+        "currency": "RUB", "service": "water", "state": "posted", "attempts": 1, "advance_minor": 900,
+        "payer_fee_minor": 0, "biller_fee_minor": 11, "network_time": "", "network_at_us": None,
+        "received_at_us": days.to_us(NOON), "accounting_date": "2026-11-23", "fields": "", "typed": "",
+        "service_code": "",
+    }  # fmt: skip
+
+
+def test_twins_of_a_payment_in_one_batch_are_all_counted(gateway: Gateway) -> None:
+    town, _ = town_of(gateway)
+    gateway.post([(agreement_of(town.biller_id), Post("t1", "b", 900))] * 5)
+    (row,) = gateway.rows("payments", town.biller_id)
+    assert row["attempts"] == 5
+
+
+def test_a_hold_that_is_met_after_its_end_is_no_repeat_the_first_time(gateway: Gateway) -> None:
+    _, agreement = town_of(gateway)
+    hold(gateway, agreement, lifetime_s=60)
+    gateway.clock.forward(seconds=60)
+    first = gateway.ask(agreement, Post("t1", "", 0, held=True))
+    again = gateway.ask(agreement, Post("t1", "", 0, held=True))
+    assert isinstance(first, Voided)
+    assert isinstance(again, Voided)
+    assert (first.repeat, again.repeat) == (False, True)
+
+
+def test_an_invoice_that_was_released_in_the_batch_may_be_held_again(gateway: Gateway) -> None:
+    """What a batch has reserved is given back when its own hold is posted, or found to have ended."""
+    town, agreement = town_of(gateway, payer_key=BY_INVOICE, show_name="full")
+    assert isinstance(gateway.ask(agreement, Hold("t1", "INV-7", 500, lifetime_s=60)), Held)
+    found = gateway.ask(replace(agreement, agreement_id="x"), Lookup("", "INV-7"))
+    assert found == Refused("being-paid")
+    gateway.clock.forward(seconds=60)
+    results = gateway.post([
+        (agreement, Post("t1", "", 0, held=True)), (agreement, Hold("t2", "INV-7", 500)),
+        (agreement, Hold("t3", "INV-7", 500)), (agreement, Post("t2", "", 0, held=True)),
+    ])  # fmt: skip
+    assert [type(result).__name__ for result in results] == ["Voided", "Held", "Refused", "Posted"]
+    (held,) = [row for row in gateway.rows("holds", town.biller_id) if row["txn"] == "t2"]
+    assert (held["state"], held["reason"]) == ("posted", "")
