@@ -63,6 +63,7 @@ class Proxy:
         self.passed = [0, 0]
         self.connections = self.resets = self.half_closes = 0
         self.upcoming: deque[Weather] = deque()
+        self._open: set[socket.socket] = set()
         self._loop = asyncio.new_event_loop()
         self.changed = asyncio.Event()
         self._accepting = asyncio.run_coroutine_threadsafe(self._accept(), self._loop)
@@ -104,11 +105,14 @@ class Proxy:
         for task in links:
             task.cancel()
         await asyncio.gather(*links, return_exceptions=True)
+        for each in self._open:  # of links that were ended before they had begun
+            each.close()
 
     async def _accept(self) -> None:
         links = set()
         while True:
             caller, _ = await self._loop.sock_accept(self._listener)
+            self._open.add(caller)
             self.connections += 1
             link = asyncio.create_task(self._link(caller))
             links.add(link)  # a task that nobody holds may be collected
@@ -116,6 +120,7 @@ class Proxy:
 
     async def _link(self, caller: socket.socket) -> None:
         target = socket.socket()
+        self._open.add(target)
         both = (caller, target)
         own, since = (self.upcoming.popleft(), self.weather) if self.upcoming else (None, None)
         for each in both:
@@ -137,6 +142,7 @@ class Proxy:
             await asyncio.gather(*pipes, return_exceptions=True)
             for each in both:
                 each.close()
+                self._open.discard(each)
 
 
 class _Pipe:
