@@ -14,7 +14,6 @@ from types import MappingProxyType
 from kvit.config import Settings, load_settings
 from kvit.domain.errors import SettingsError
 from kvit.domain.model import Agreement
-from kvit.main import keys
 from kvit.protocols.base import Terms, dialect_problems
 from kvit.protocols.registry import PROTOCOLS
 from kvit.services.ports import Clock
@@ -94,6 +93,8 @@ class RegistryCatalogue:
         return PROTOCOLS[protocol].two_phase
 
     def read_key(self, text: str, *, is_private: bool) -> str:
+        from kvit.main import keys  # loaded where there are keys: they take 2 MB of an idle server
+
         return keys.read_key(text, self._folder, is_private=is_private)
 
 
@@ -107,11 +108,21 @@ def make_agent_terms(agreement: Agreement, agent_key: str = "") -> Terms:
 
     Without one it takes ours: an agreement for trials has one pair of keys for both sides.
     """
-    own = agreement.private_key and keys.public_half(agreement.private_key)
+    own = agreement.private_key
+    if own:
+        from kvit.main import keys
+
+        own = keys.public_half(own)
     return _terms(agreement, agent_key or agreement.private_key, own)
 
 
 def _terms(agreement: Agreement, private_key: str, public_key: str) -> Terms:
+    sign, verify = None, None
+    if private_key or public_key:
+        from kvit.main import keys
+
+        sign = keys.signer(private_key) if private_key else None
+        verify = keys.verifier(public_key) if public_key else None
     switches = PROTOCOLS[agreement.protocol].dialect
     defaults = {name: switch.default for name, switch in switches.items()}
     return Terms(
@@ -123,8 +134,8 @@ def _terms(agreement: Agreement, private_key: str, public_key: str) -> Terms:
         dialect=MappingProxyType(defaults | dict(agreement.dialect)),
         secret=agreement.secret,
         payer_fields=agreement.payer_fields,
-        sign=keys.signer(private_key) if private_key else None,
-        verify=keys.verifier(public_key) if public_key else None,
+        sign=sign,
+        verify=verify,
     )
 
 
