@@ -22,14 +22,29 @@ from kvit.storage.schema import MUTABLE
 from kvit.storage.sealing import seal_all
 from tests.conftest import ENGINES, create_books
 from tests.filled import Wish, fill
+from tests.filled_files import fill_files
 from tests.postgres import Cluster
 
-_guards, _newer = (
+_guards, _newer, _files = (
     importlib.import_module(f"kvit.storage.migrations.versions.{name}")
-    for name in ("v0002_guards", "v0004_holds")
+    for name in ("v0002_guards", "v0004_holds", "v0005_files")
 )
 #: The columns that no statement may change, by table, as the migrations have left it.
-FROZEN: dict[str, tuple[str, ...]] = _guards.FROZEN | _newer.NEWLY_FROZEN
+FROZEN: dict[str, tuple[str, ...]] = _guards.FROZEN | _newer.NEWLY_FROZEN | _files.NEWLY_FROZEN
+
+#: Conditions of partial indexes of the tables about files; PostgreSQL writes them in its own way.
+FILE_CONDITIONS: dict[bool, dict[str, str]] = {
+    False: {
+        "money_lines_receipt": "receiptisnotnull",
+        "money_lines_waiting": "statein'quarantine','lump'",
+        "money_lines_payer": "payer_account<>''andkind='statement'",
+    },
+    True: {
+        "money_lines_receipt": "receiptisnotnull",
+        "money_lines_waiting": "state=anyarray['quarantine','lump']",
+        "money_lines_payer": "payer_account<>''andkind='statement'",
+    },
+}
 
 #: Columns that a row does not have when it is written first.
 LATER = {"journal": ("position", "chain")}
@@ -47,7 +62,7 @@ def test_the_types_that_the_hot_path_tells_postgres_are_those_of_the_columns(tab
         if column.name not in columns_of(table):
             continue
         told = {Text: "text", LargeBinary: "bytea", Integer: "integer"}.get(type(column.type), "bigint")
-        assert postgres_type(column.name) == told, column
+        assert postgres_type(column.name, table) == told, column
 
 
 def test_the_migrations_make_the_tables(books_url: str) -> None:
@@ -85,6 +100,7 @@ def test_every_key_index_and_rule_of_the_tables_is_in_the_database(books_url: st
             "holds_standing": "state='held'",
             "journal_unsealed": "positionisnull",
             "journal_position": "positionisnotnull",
+            **FILE_CONDITIONS[database.is_postgres],
         }
         if not database.is_postgres:
             query = text("SELECT name, sql FROM sqlite_master WHERE type = 'table'")
@@ -135,6 +151,7 @@ def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def _filled(url: str) -> Iterator[Database]:
     database = open_database(url)
     fill(database, Wish(accounts=5))
+    fill_files(database)
     seal_all(database)
     yield database
     database.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kvit.domain import model
+from kvit.domain import file_rows, model
 
 #: Table -> the named tuple whose fields are its (first) columns. Columns left out are null at first.
 ROWS: dict[str, Any] = {
@@ -21,6 +21,18 @@ ROWS: dict[str, Any] = {
     "entries": model.EntryRow,
     "outbox": model.OutboxRow,
     "journal": model.JournalRow,
+    "file_parts": file_rows.FilePartRow,
+    "money_lines": file_rows.LineRow,
+    "line_acts": file_rows.LineActRow,
+    "assignments": file_rows.AssignmentRow,
+    "settlements": file_rows.SettlementRow,
+    "resolutions": file_rows.ResolutionRow,
+    "matching_rules": file_rows.RuleRow,
+    "debt_registers": file_rows.DebtRegisterRow,
+    "debt_rejects": file_rows.DebtRejectRow,
+    "presets": file_rows.PresetRow,
+    "channel_files": file_rows.ChannelFileRow,
+    "due_runs": file_rows.DueRunRow,
 }
 
 
@@ -44,10 +56,19 @@ def insert_rows(table: str) -> str:
 #: PostgreSQL types by the end of a column's name; everything else is text.
 _BIGINTS = ("_minor", "_id", "_us", "receipt", "reverses")
 _TEXT_IDS = ("biller_id", "agreement_id")
-_OTHER = {"attempts": "integer", "occurrence": "integer", "digest": "bytea"}
+_OTHER = {"attempts": "integer", "occurrence": "integer", "content": "bytea"} | dict.fromkeys(
+    ("part", "line", "generation", "place", "row_number", "register_number", "base_number", "row_count",
+     "size_bytes"),
+    "bigint",
+)  # fmt: skip
+#: Columns of one name and two types: the journal's digest is its 32 bytes, a file's is hexadecimal text.
+_OTHER_HERE = {("journal", "digest"): "bytea"}
 
 
-def postgres_type(column: str) -> str:
+def postgres_type(column: str, table: str = "") -> str:
+    """The type of this column of this table."""
+    if (table, column) in _OTHER_HERE:
+        return _OTHER_HERE[table, column]
     if column in _OTHER:
         return _OTHER[column]
     if column not in _TEXT_IDS and column.endswith(_BIGINTS):
@@ -58,12 +79,12 @@ def postgres_type(column: str) -> str:
 def unnest_insert(table: str) -> str:
     """``INSERT … SELECT * FROM unnest(…)``: one array a column, so that the text never changes."""
     columns = columns_of(table)
-    arrays = ", ".join(f"%s::{postgres_type(column)}[]" for column in columns)
+    arrays = ", ".join(f"%s::{postgres_type(column, table)}[]" for column in columns)
     return f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({arrays})"
 
 
 def single_insert(table: str) -> str:
     """``INSERT … VALUES``: for a lone row, cheaper than arrays of one."""
     columns = columns_of(table)
-    marks = ", ".join(f"%s::{postgres_type(column)}" for column in columns)
+    marks = ", ".join(f"%s::{postgres_type(column, table)}" for column in columns)
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"

@@ -6,47 +6,13 @@ leads every primary and unique key, so that billers can be dealt out over severa
 
 from __future__ import annotations
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    PrimaryKeyConstraint,
-    Table,
-    Text,
-    UniqueConstraint,
-    text,
-)
+from sqlalchemy import Column, Index, Integer, LargeBinary, Text, UniqueConstraint, text
 
-metadata = MetaData()
-
-#: 64 bits on both engines (SQLite's strict tables know only INTEGER, which is that wide).
-BIG = BigInteger().with_variant(Integer, "sqlite")
-
-
-def _text(name: str) -> Column[str]:
-    return Column(name, Text, nullable=False)
-
-
-def _big(name: str, *, nullable: bool = False) -> Column[int]:
-    return Column(name, BIG, nullable=nullable)
-
-
-def _table(
-    name: str, *parts: Column[str] | Column[int] | Column[bytes] | object, key: tuple[str, ...]
-) -> Table:
-    """A strict table without a row id of its own (SQLite), with room for in-place updates (PostgreSQL)."""
-    return Table(
-        name,
-        metadata,
-        *parts,  # type: ignore[arg-type]
-        PrimaryKeyConstraint(*key),
-        sqlite_strict=True,
-        sqlite_with_rowid=False,
-    )
-
+from kvit.storage.schema_base import big_column as _big
+from kvit.storage.schema_base import make_table as _table
+from kvit.storage.schema_base import metadata as metadata
+from kvit.storage.schema_base import text_column as _text
+from kvit.storage.schema_files import FILES_MUTABLE
 
 billers = _table(
     "billers",
@@ -316,6 +282,8 @@ imports = _table(
     _text("author"),
     _big("started_at_us"),
     _big("finished_at_us", nullable=True),
+    Column("agreement_id", Text, nullable=False, server_default=""),
+    Column("format", Text, nullable=False, server_default=""),
     key=("biller_id", "import_id"),
 )
 
@@ -335,4 +303,5 @@ MUTABLE: dict[str, tuple[str, ...]] = {
     "entries": (),
     "outbox": (),
     "journal": ("position", "chain"),
+    **FILES_MUTABLE,
 }

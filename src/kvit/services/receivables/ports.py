@@ -42,6 +42,8 @@ class ImportRow(NamedTuple):
     author: str
     started_at_us: int
     finished_at_us: int | None
+    agreement_id: str = ""
+    format: str = ""
 
 
 class KnownCharge(NamedTuple):

@@ -1,0 +1,27 @@
+"""One row in each table about files, so that what the database refuses can be tried on it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import LargeBinary, Table, Text, insert
+
+from kvit.storage.engine import Database
+from kvit.storage.schema_base import metadata
+from kvit.storage.schema_files import FILES_MUTABLE
+
+
+def fill_files(database: Database, biller_id: str = "water") -> None:
+    """Rows of any contents: they belong to no import."""
+    with database.write() as connection:
+        for name in FILES_MUTABLE:
+            table = metadata.tables[name]
+            connection.execute(insert(table), {**_row(table), "biller_id": biller_id})
+
+
+def _row(table: Table) -> dict[str, Any]:
+    samples: dict[type, Any] = {Text: "x", LargeBinary: b"x"}
+    return {
+        column.name: None if column.nullable else samples.get(type(column.type), 1)
+        for column in table.columns
+    }
