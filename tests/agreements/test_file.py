@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from kvit.domain.errors import SettingsError
+from kvit.domain.file_terms import FileTerms
 from kvit.domain.model import Agreement, Biller, Fee
 from kvit.main import RegistryCatalogue, make_terms
 from kvit.protocols.registry import PROTOCOLS
@@ -221,7 +222,10 @@ def test_an_id_is_a_part_of_an_address(name: str) -> None:
 
 def test_a_protocol_that_is_not_there() -> None:
     said = refusal("[[agreement]]" + GOOD.replace('protocol = "qiwi"', 'protocol = "kiwi"'))
-    assert said == "agreement[0].protocol: there is no kiwi; known: " + ", ".join(sorted(PROTOCOLS))
+    known = ", ".join([*sorted(PROTOCOLS), "files"])
+    assert said == f"agreement[0].protocol: there is no kiwi; known: {known}"
+        [*sorted(PROTOCOLS), "files"]
+    )
     assert "`protocol` is missing" in refusal('[[agreement]]\nid = "a"\n')
 
 
@@ -286,3 +290,43 @@ def test_kept_and_read_again_it_is_the_same() -> None:
 def test_what_is_damaged_is_no_agreement(spec: str, secret: str) -> None:
     with pytest.raises(SettingsError, match="damaged"):
         from_spec(spec, secret, 1)
+
+
+FILES = """[[agreement]]
+id = "sber"
+protocol = "files"
+[agreement.debts]
+format = "csv"
+[agreement.channel]
+kind = "sftp"
+secret = "wrd17"
+options = { port = 2222, host = "h" }
+[agreement.settlement]
+payer_accounts = ["3023 2810"]
+"""
+
+
+def test_an_agreement_of_files_alone_has_no_door() -> None:
+    (agreement,) = read_file(FILES.encode(), WATER, _Lenient())
+    assert not agreement.has_door
+    assert agreement.files.debts is not None
+    assert (agreement.files.debts.rows, agreement.files.debts.contents) == ("accounts", "full")
+    assert agreement.files.settlement is not None
+    assert agreement.files.settlement.payer_accounts == ("30232810",)
+    spec, secrets = to_spec(agreement)
+    assert "wrd17" not in spec
+    assert "wrd17" not in repr(agreement)
+    assert from_spec(spec, secrets, 0) == agreement
+    for setting in ('networks = ["192.0.2.1"]', 'secret = "x"', "dialect = { a = 1 }"):
+        text = FILES.replace('protocol = "files"', f'protocol = "files"\n{setting}')
+        assert "has no door" in refusal(text)
+    assert "agreement[0].debts.rows: must be one of: accounts, invoices" in refusal(
+        FILES.replace('format = "csv"', 'format = "csv"\nrows = "all"')
+    )
+
+
+class _Lenient(RegistryCatalogue):
+    """Says nothing about formats and channels, which are not tried here."""
+
+    def file_problems(self, terms: FileTerms, timezone: str) -> dict[str, str]:
+        return {}

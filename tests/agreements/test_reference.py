@@ -12,6 +12,7 @@ from kvit.domain.model import Biller
 from kvit.main import RegistryCatalogue
 from kvit.services.agreement_spec import AgreementSpec, BasicSpec, FeeSpec, ServiceSpec
 from kvit.services.agreements import read_file
+from kvit.services.file_spec import ChannelSpec, DebtsSpec, RegisterSpec, ScheduleSpec, SettlementSpec
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/agreement-file.md").read_text(encoding="utf-8")
 TABLES: dict[str, type[msgspec.Struct]] = {
@@ -19,6 +20,11 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "basic": BasicSpec,
     "fee": FeeSpec,
     "services": ServiceSpec,
+    "debts": DebtsSpec,
+    "register": RegisterSpec,
+    "settlement": SettlementSpec,
+    "channel": ChannelSpec,
+    "schedule": ScheduleSpec,
 }
 
 
@@ -59,7 +65,7 @@ def test_the_example_is_a_file_that_uses_every_key() -> None:
     assert [one.service for one in agreement.services] == ["water", "heating"]
     more = PAGE.split("```toml\n")[2].split("```")[0]
     for field in msgspec.structs.fields(AgreementSpec):
-        assert f"\n{field.name} = " in text + more or f"[agreement.{field.name}]" in text
+        assert f"\n{field.name} = " in text + more or f"[agreement.{field.name}]" in text + more
 
 
 def test_the_message_on_the_page_is_the_one_that_is_given() -> None:

@@ -98,3 +98,7 @@ class FileTerms:
     settlement: SettlementTerms | None = None
     channel: ChannelTerms | None = None
     schedule: ScheduleTerms | None = None
+
+
+#: An agreement that says nothing about files.
+NO_FILES = FileTerms()

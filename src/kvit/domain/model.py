@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from kvit.domain.file_terms import NO_FILES, FileTerms
+
 POSTED = "posted"
 VOIDED = "voided"
 #: States of a hold, beside ``POSTED`` and ``messages.EXPIRED``.
@@ -21,6 +23,8 @@ NOBODY = 0
 BY_INVOICE = "invoice"
 ACTIVE = "active"
 CLOSED = "closed"
+#: The protocol of an agreement whose agent only sends and takes files: it has no door.
+FILES_ONLY = "files"
 
 
 class Biller(NamedTuple):
@@ -290,7 +294,13 @@ class Agreement:
     payer_fields: tuple[str, ...] = ()
     may_refund: bool = True
     may_hold: bool = False
+    files: FileTerms = NO_FILES
     version: int = 0
+
+    @property
+    def has_door(self) -> bool:
+        """Does its agent speak with us online?"""
+        return self.protocol != FILES_ONLY
 
     @property
     def by_invoice(self) -> bool:

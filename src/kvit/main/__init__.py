@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from kvit.config import Settings, load_settings
 from kvit.domain.errors import SettingsError
+from kvit.domain.file_terms import NO_FILES, FileTerms
 from kvit.domain.model import Agreement
 from kvit.protocols.base import Terms, dialect_problems
 from kvit.protocols.registry import PROTOCOLS
@@ -91,6 +92,13 @@ class RegistryCatalogue:
 
     def may_hold(self, protocol: str) -> bool:
         return PROTOCOLS[protocol].two_phase
+
+    def file_problems(self, terms: FileTerms, timezone: str) -> Mapping[str, str]:
+        if terms == NO_FILES:
+            return {}
+        from kvit.main.file_catalogue import file_problems  # loaded where an agreement speaks of files
+
+        return file_problems(terms, timezone)
 
     def read_key(self, text: str, *, is_private: bool) -> str:
         from kvit.main import keys  # loaded where there are keys: they take 2 MB of an idle server

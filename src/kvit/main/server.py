@@ -108,7 +108,7 @@ class Server:
         foreign = {
             one.agreement_id: f"this version does not speak {one.protocol}"
             for one in agreements
-            if one.protocol not in PROTOCOLS
+            if one.has_door and one.protocol not in PROTOCOLS
         }
         closed = {**unreadable, **foreign}
         for agreement_id, reason in closed.items():
@@ -116,7 +116,7 @@ class Server:
         doors = [
             Door(agreement, PROTOCOLS[agreement.protocol], make_terms(agreement))
             for agreement in agreements
-            if agreement.agreement_id not in closed
+            if agreement.has_door and agreement.agreement_id not in closed
         ]
         self._directory.replace(doors, closed)
 

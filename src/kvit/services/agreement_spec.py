@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args, get_type_hints
 import msgspec
 
 from kvit.domain.errors import SettingsError
+from kvit.services.file_spec import ChannelSpec, DebtsSpec, RegisterSpec, ScheduleSpec, SettlementSpec
 
 
 class BasicSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -61,6 +62,11 @@ class AgreementSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     payer_key: str | list[str] = "account"
     refund: Literal["allow", "refuse"] = "allow"
     dialect: dict[str, Any] = {}
+    debts: DebtsSpec | None = None
+    register: RegisterSpec | None = None
+    settlement: SettlementSpec | None = None
+    channel: ChannelSpec | None = None
+    schedule: ScheduleSpec | None = None
 
 
 class AgreementFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -103,6 +109,15 @@ def _readable(message: str) -> str:
     elif reason.startswith("Object missing required field"):
         reason = f"the setting {reason.rpartition(' ')[2]} is missing"
     elif reason.startswith("Invalid enum value"):
-        choices = get_args(get_type_hints(AgreementSpec).get(place.rpartition(".")[2]))
+        choices = get_args(_type_at(place))
         reason = f"must be one of: {', '.join(choices)}"
     return f"{place}: {reason}" if place else reason
+
+
+def _type_at(place: str) -> Any:  # noqa: ANN401 - a type, of whatever kind
+    """The type of the setting at ``agreement[0].debts.rows``."""
+    kind: Any = AgreementSpec
+    for name in place.split(".")[1:]:
+        kind = get_type_hints(kind).get(name)
+        kind = next((one for one in get_args(kind) if hasattr(one, "__struct_fields__")), kind)
+    return kind

@@ -17,9 +17,11 @@ import msgspec
 
 from kvit.domain import days
 from kvit.domain.errors import SettingsError
-from kvit.domain.model import BY_INVOICE, Agreement, Biller, Fee, ServiceTerms
+from kvit.domain.file_terms import FileTerms
+from kvit.domain.model import BY_INVOICE, FILES_ONLY, Agreement, Biller, Fee, ServiceTerms
 from kvit.domain.money import exponent_of, parse_amount
 from kvit.services.agreement_spec import AgreementSpec, FeeSpec, parse_file
+from kvit.services.file_spec import file_terms
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _FIELD = re.compile(r"[A-Za-z0-9_]{1,40}(\.[A-Za-z0-9_]{1,40}){0,3}")
@@ -48,6 +50,10 @@ class Catalogue(Protocol):
         """Does it announce payments before it posts them?"""
         ...
 
+    def file_problems(self, terms: FileTerms, timezone: str) -> Mapping[str, str]:
+        """Place (``debts.options.encoding``) -> what is wrong with the format, option or time there."""
+        ...
+
     def read_key(self, text: str, *, is_private: bool) -> str:
         """A key as PEM, from PEM or from a file's path. Raises ``SettingsError`` with the reason."""
         ...
@@ -73,8 +79,8 @@ def _wrong(place: str, reason: str) -> SettingsError:
 def _checked(spec: AgreementSpec, place: str, biller: Biller, catalogue: Catalogue) -> Agreement:
     if not _ID.fullmatch(spec.id):
         raise _wrong(f"{place}.id", "1 to 40 small latin letters, digits, - and _; it is the door /pay/<id>")
-    if spec.protocol not in catalogue.names():
-        known = ", ".join(catalogue.names())
+    if spec.protocol != FILES_ONLY and spec.protocol not in catalogue.names():
+        known = ", ".join([*catalogue.names(), FILES_ONLY])
         raise _wrong(f"{place}.protocol", f"there is no {spec.protocol}; known: {known}")
     currency = spec.currency or biller.currency
     if currency != biller.currency:
@@ -89,7 +95,14 @@ def _checked(spec: AgreementSpec, place: str, biller: Biller, catalogue: Catalog
         raise _wrong(f"{place}.valid_until", "is before valid_from")
     if any(not character.isprintable() for character in spec.title):
         raise _wrong(f"{place}.title", "must be one line of plain text")
-    _check_lock(spec, place, catalogue.locks(spec.protocol))
+    has_door = spec.protocol != FILES_ONLY
+    if has_door:
+        _check_lock(spec, place, catalogue.locks(spec.protocol))
+    else:
+        _check_no_door(spec, place)
+    terms = file_terms(spec)
+    for inside, reason in catalogue.file_problems(terms, timezone).items():
+        raise _wrong(f"{place}.{inside}", reason)
     exponent = exponent_of(currency)
     low_minor, high_minor = _limits(spec.min_sum, spec.max_sum, exponent, place)
     return Agreement(
@@ -109,7 +122,7 @@ def _checked(spec: AgreementSpec, place: str, biller: Biller, catalogue: Catalog
         valid_from=spec.valid_from.isoformat() if spec.valid_from else "",
         valid_until=spec.valid_until.isoformat() if spec.valid_until else "",
         fee=_fee(spec.fee, exponent, f"{place}.fee"),
-        dialect=tuple(sorted(_dialect(spec, f"{place}.dialect", catalogue).items())),
+        dialect=tuple(sorted(_dialect(spec, f"{place}.dialect", catalogue).items())) if has_door else (),
         title=spec.title or spec.id,
         secret=spec.secret,
         public_key=_key(spec.public_key, f"{place}.public_key", catalogue, is_private=False),
@@ -118,8 +131,16 @@ def _checked(spec: AgreementSpec, place: str, biller: Biller, catalogue: Catalog
         payer_key=BY_INVOICE if spec.payer_key == BY_INVOICE else "",
         payer_fields=_payer_fields(spec, place),
         may_refund=spec.refund == "allow",
-        may_hold=catalogue.may_hold(spec.protocol),
+        may_hold=has_door and catalogue.may_hold(spec.protocol),
+        files=terms,
     )
+
+
+def _check_no_door(spec: AgreementSpec, place: str) -> None:
+    """Settings of a door would only seem to do something."""
+    for name in ("networks", "basic", "secret", "public_key", "private_key", "dialect"):
+        if getattr(spec, name):
+            raise _wrong(f"{place}.{name}", f'protocol "{FILES_ONLY}" has no door, so it has no {name}')
 
 
 def _key(text: str, place: str, catalogue: Catalogue, *, is_private: bool) -> str:
@@ -246,12 +267,16 @@ def _fee(spec: FeeSpec, exponent: int, place: str) -> Fee:
 
 #: What is kept encrypted, and never shown.
 SECRETS = ("basic_password", "secret", "private_key")
+CHANNEL_SECRETS = ("secret", "private_key")
 
 
 def to_spec(agreement: Agreement) -> tuple[str, str]:
     """The agreement as two JSON texts: what may be seen, and its secrets."""
     values: dict[str, Any] = msgspec.to_builtins(agreement)
     secrets = {name: values.pop(name) for name in SECRETS}
+    channel = values["files"]["channel"]
+    if channel is not None:
+        secrets["channel"] = {name: channel.pop(name) for name in CHANNEL_SECRETS}
     del values["version"]
     return json.dumps(values, sort_keys=True, ensure_ascii=False), json.dumps(secrets, sort_keys=True)
 
@@ -260,8 +285,11 @@ def from_spec(spec: str, secrets: str, version: int) -> Agreement:
     """What ``to_spec`` gave, as the agreement again. Raises ``SettingsError`` for anything else."""
     try:
         values = json.loads(spec) | json.loads(secrets) | {"version": version}
+        channel = values.pop("channel", None)
+        if channel:
+            values["files"]["channel"] |= channel
         return msgspec.convert(values, Agreement)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise SettingsError("what is stored of the agreement is damaged; apply it again") from error
 
 
