@@ -224,8 +224,6 @@ def test_a_protocol_that_is_not_there() -> None:
     said = refusal("[[agreement]]" + GOOD.replace('protocol = "qiwi"', 'protocol = "kiwi"'))
     known = ", ".join([*sorted(PROTOCOLS), "files"])
     assert said == f"agreement[0].protocol: there is no kiwi; known: {known}"
-        [*sorted(PROTOCOLS), "files"]
-    )
     assert "`protocol` is missing" in refusal('[[agreement]]\nid = "a"\n')
 
 

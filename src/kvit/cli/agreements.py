@@ -49,7 +49,7 @@ def apply(
                 "state": states.get(agreement.agreement_id, "checked"),
                 "mode": agreement.mode,
                 "protocol": agreement.protocol,
-                "door": f"/pay/{agreement.agreement_id}",
+                "door": f"/pay/{agreement.agreement_id}" if agreement.has_door else "",
             }
             for agreement in agreements
         ]
@@ -57,7 +57,8 @@ def apply(
         print_json({"agreements": report, "dry_run": dry_run})
         return
     for row in report:
-        say(f"agreement {row['id']}: {row['state']} ({row['protocol']}, {row['mode']}), door {row['door']}")
+        door = f"door {row['door']}" if row["door"] else "no door"
+        say(f"agreement {row['id']}: {row['state']} ({row['protocol']}, {row['mode']}), {door}")
 
 
 def _read(file: Path) -> bytes:

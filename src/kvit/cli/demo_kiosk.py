@@ -47,7 +47,7 @@ def routers(house: House, options: ServeOptions) -> list[Router]:
 
 def in_test_mode(house: House) -> list[Agreement]:
     """The agreements to play with; one named for its protocol comes before those with a dialect of it."""
-    agreements = [one for one in load_agreements(house) if one.is_test]
+    agreements = [one for one in load_agreements(house) if one.is_test and one.has_door]
     return sorted(agreements, key=lambda one: one.agreement_id != one.protocol)
 
 

@@ -112,7 +112,8 @@ def serve(
         check_options(opened, agreements, options)
         for agreement in agreements:
             mode = " (test mode: what it sends is booked all the same)" if agreement.is_test else ""
-            say(f"door /pay/{agreement.agreement_id}: {agreement.title}, {agreement.protocol}{mode}")
+            door = f"door /pay/{agreement.agreement_id}" if agreement.has_door else "files, no door"
+            say(f"{door}: {agreement.title}, {agreement.protocol}{mode}")
         if not agreements:
             say("There is no agreement yet, so there is no door; see `kvit agreement apply --help`.")
         with only_one(opened):

@@ -51,7 +51,7 @@ def network_of(
     if not url.startswith(("http://", "https://")):
         raise SettingsError(f"--url: {url} is not an address like http://127.0.0.1:8080")
     with house() as opened:
-        known = load_agreements(opened)
+        known = [one for one in load_agreements(opened) if one.has_door]
         if biller_id:
             owner = choose_biller(opened, biller_id)
             known = [one for one in known if one.biller_id == owner.biller_id]
