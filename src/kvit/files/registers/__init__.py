@@ -1,0 +1,1 @@
+"""Registers of payments that came from agents; one file a format."""
