@@ -71,10 +71,9 @@ def find_encoding(source: ByteSource, *, wanted: str = "", declared: str = "") -
 
 
 def best_page(data: bytes, declared: str = "") -> str:
-    """The code page of ``PAGES`` in which ``data`` makes most sense; ``declared`` has the benefit of doubt."""
-    sample = b"\n".join(
-        line for line, _ in zip(_lines_with_letters(data), range(_SAMPLE_LINES), strict=False)
-    )
+    """The code page of ``PAGES`` in which ``data`` makes most sense; ``declared`` wins where in doubt."""
+    lines = (found.group() for found in _LINE_WITH_LETTERS.finditer(data))
+    sample = b"\n".join(islice(lines, _SAMPLE_LINES))
     scores = {page: _score(sample.decode(page, "replace")) for page in PAGES}
     best = max(scores, key=lambda page: scores[page])
     if declared in scores and scores[declared] >= _DOUBT * scores[best]:
