@@ -1,0 +1,1 @@
+"""Statements of the biller's own bank account: one file a format."""
