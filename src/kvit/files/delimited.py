@@ -38,6 +38,10 @@ ENCODINGS = {
     "cp866": "cp866",
     "koi8-r": "koi8_r",
     "kz1048": "kz1048",
+    "windows-1252": "cp1252",
+    "cp1252": "cp1252",
+    "iso-8859-2": "iso8859_2",
+    "cp852": "cp852",
 }
 _SHOWN = {"utf-8-sig": "UTF-8", "cp1251": "windows-1251", "kz1048": "KZ-1048 (Kazakh)"}
 

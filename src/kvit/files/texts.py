@@ -22,7 +22,7 @@ PAGES = ("cp1251", "cp866", "koi8_r", "kz1048")
 #: How they are called for people.
 SHOWN = {
     "utf-8-sig": "utf-8", "cp1251": "windows-1251", "cp866": "cp866", "koi8_r": "koi8-r", "kz1048": "kz1048",
-    "utf-16": "utf-16",
+    "utf-16": "utf-16", "cp1252": "windows-1252", "iso8859_2": "iso-8859-2", "cp852": "cp852",
 }  # fmt: skip
 #: Bytes read at once.
 BLOCK_BYTES = 1 << 16
