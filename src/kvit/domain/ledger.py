@@ -15,6 +15,7 @@ OPENING = "opening"
 WRITE_OFF = "write-off"
 REFUND = "refund"
 ROUNDING = "rounding"
+_BANK = "bank:"
 
 #: The kinds of transactions, and what the debit and the credit side of each are.
 CHARGE = "charge"
@@ -33,6 +34,16 @@ def income(service: str) -> str:
 
 def clearing(agent: str) -> str:
     return "clearing:" + agent
+
+
+def bank(account: str) -> str:
+    """The biller's own bank account; also the source of the lines of its statements."""
+    return _BANK + account
+
+
+def collected(source: str) -> str:
+    """Where the money of a payment is: with the agent, or on the biller's account already."""
+    return source if source.startswith(_BANK) else clearing(source)
 
 
 def two_sided(

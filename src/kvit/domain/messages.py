@@ -71,7 +71,8 @@ class Post:
     ``receipt``, the one that our answer to the hold gave, where the network sends it back.
 
     ``taken``: the money is already taken, and the network will not hear a "no". What cannot be booked to a
-    client goes to ``suspense``; limits and dates are not looked at.
+    client goes to ``suspense``; limits and dates are not looked at. ``booked_on`` (ISO): the day that a
+    bank's file names, which counts whatever the clocks say.
     """
 
     txn: str
@@ -85,6 +86,7 @@ class Post:
     held: bool = False
     receipt: int = 0
     taken: bool = False
+    booked_on: str = ""
 
 
 @dataclass(frozen=True)

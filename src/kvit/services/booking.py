@@ -83,7 +83,7 @@ class Booking:
                 biller_id, receipt, ledger.PAYMENT, row.accounting_date, self.now_us, None, "", actor
             )
         )
-        debit = ledger.clearing(row.agreement_id)
+        debit = ledger.collected(row.agreement_id)
         credit = ledger.SUSPENSE if row.account_id == NOBODY else ledger.client(number)
         plan.entries.extend(
             ledger.two_sided(biller_id, receipt, debit, credit, row.amount_minor, row.currency)

@@ -50,6 +50,10 @@ def void_payment(
     if case.void is not None:
         when = days.from_us(case.void.voided_at_us).isoformat(timespec="seconds")
         raise NotAllowed(f"payment {receipt} was voided before, at {when}: {case.void.reason}")
+    if case.assigned_minor:
+        raise NotAllowed(
+            f"payment {receipt} was in suspense and has found its client, or goes back; nothing was changed"
+        )
     plan = plan_void(case, book.take_id(), _Act(reason.strip(), author, "", now))
     book.write_void(plan)
     return plan.void
@@ -69,7 +73,7 @@ def void_for_agent(book: CorrectionBook, agreement: Agreement, command: Void, no
     if case.void is not None:
         book.tell(key)
         return voided_result(case.void, case.payment, key.txn, agreement.timezone, repeat=True, hold=hold)
-    if command.only_held or not agreement.may_refund:
+    if command.only_held or not agreement.may_refund or case.assigned_minor:
         return Refused("void-forbidden")
     act = _Act(command.reason or NETWORK_CANCELLED, "agent:" + agreement.agreement_id, command.void_txn, now)
     plan = plan_void(case, book.take_id(), act)

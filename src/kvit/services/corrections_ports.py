@@ -28,6 +28,7 @@ class PaymentCase(NamedTuple):
 
     ``sources`` are the account's other payments and credits with an unused rest, ``charges`` its open
     charges plus those that this payment settles; ``shares`` what it settles: (charge, sum).
+    ``assigned_minor``: of a payment in suspense, what was assigned to clients or sent back.
     """
 
     key: PaymentKey
@@ -40,6 +41,7 @@ class PaymentCase(NamedTuple):
     advance_minor: int
     closed_through: str
     timezone: str
+    assigned_minor: int = 0
 
 
 @dataclass(slots=True)

@@ -210,6 +210,9 @@ class Desk:
         account = self._situation.accounts[AccountKey(agreement.biller_id, hold.number)]
         targets = tuple(int(one) for one in hold.targets.split(",") if one)
         _, accounting_date = self._dated(agreement, command.network_time)
+        if command.booked_on:
+            closed_through = self._situation.closed_through.get(agreement.biller_id, "")
+            accounting_date = days.next_open_day(command.booked_on, closed_through)
         fields = json.loads(hold.fields or "{}") | dict(command.fields)
         self._end(key, hold, POSTED)
         shares, advance_minor = self._allocate(key, Place(account, targets), hold.amount_minor, hold.service)
@@ -239,6 +242,9 @@ class Desk:
 
     def _book(self, agreement: Agreement, command: Post, key: PaymentKey, place: Place) -> Result:
         network_at_us, accounting_date = self._dated(agreement, command.network_time)
+        if command.booked_on:
+            closed_through = self._situation.closed_through.get(agreement.biller_id, "")
+            accounting_date = days.next_open_day(command.booked_on, closed_through)
         account_id, number = place.account.account_id, place.account.number
         service, service_code = command.service, ""
         if agreement.services:

@@ -9,6 +9,7 @@ from sqlalchemy import func, insert, or_, select, update
 
 from kvit.domain.errors import DatabaseUnavailable
 from kvit.domain.model import (
+    NOBODY,
     VOIDED,
     EntryRow,
     OpenItem,
@@ -29,6 +30,7 @@ from kvit.storage.schema import (
     transactions,
     voids,
 )
+from kvit.storage.schema_files import assignments
 from kvit.storage.tellings import SqlTellingBook, is_payment
 
 T = TypeVar("T")
@@ -58,6 +60,8 @@ class SqlCorrectionBook(SqlTellingBook):
     def payment_case(self, key: PaymentKey) -> PaymentCase:
         payment = self._payment(key)
         biller_id, account_id, receipt = key.biller_id, payment.account_id, payment.receipt
+        if account_id == NOBODY:  # there is no account to be locked
+            self._connection.execute(select(payments.c.receipt).where(*is_payment(key)).with_for_update())
         self._connection.execute(
             select(accounts.c.account_id)
             .where(accounts.c.biller_id == biller_id, accounts.c.account_id == account_id)
@@ -78,7 +82,15 @@ class SqlCorrectionBook(SqlTellingBook):
             ).scalar_one(),
             closed_through=biller.closed_through if biller else "",
             timezone=biller.timezone if biller else "UTC",
+            assigned_minor=0 if account_id != NOBODY else self.assigned_minor(biller_id, receipt),
         )
+
+    def assigned_minor(self, biller_id: str, receipt: int) -> int:
+        """How much of a payment in suspense was assigned or sent back."""
+        query = select(func.coalesce(func.sum(assignments.c.amount_minor), 0)).where(
+            assignments.c.biller_id == biller_id, assignments.c.receipt == receipt
+        )
+        return int(self._connection.execute(query).scalar_one())
 
     def write_void(self, plan: VoidPlan) -> None:
         execute, biller_id = self._connection.execute, plan.key.biller_id

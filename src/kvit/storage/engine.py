@@ -57,6 +57,12 @@ class Database:
         with _translated(), self._reader.begin() as connection:
             yield connection
 
+    @contextmanager
+    def session(self) -> Iterator[Connection]:
+        """A connection without a transaction, for what belongs to the connection itself (advisory locks)."""
+        with _translated(), self._writer.connect() as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
     def close(self) -> None:
         self._writer.dispose()
         self._reader.dispose()

@@ -8,10 +8,10 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, insert, select, text, update
+from sqlalchemy import Column, Connection, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from kvit.domain.errors import DatabaseUnavailable, NotFound
+from kvit.domain.errors import ClaimLost, DatabaseUnavailable, NotFound
 from kvit.domain.model import Biller
 from kvit.services.receivables.ports import FINISHED, RUNNING, ImportRow, ReceivablesBook, ReceivablesPlan
 from kvit.storage import billers, sqlite
@@ -164,8 +164,8 @@ class SqlReceivables:
         for _ in range(RETRIES):
             try:
                 return self._once(work)
-            except IntegrityError as error:
-                # A neighbour may just have added the same number: it will be seen the next time.
+            except (IntegrityError, ClaimLost) as error:
+                # A neighbour may just have added the same number or line: it will be seen the next time.
                 fault = error
             except Exception as error:
                 if not is_retryable(error):
@@ -205,6 +205,9 @@ class SqlReceivables:
                 elif self._spare is not None:
                     # The log is written back in the rests, not by a commit that others wait for.
                     connection.execute(text("PRAGMA wal_autocheckpoint = 0"))
-                return work(SqlReceivablesBook(connection, self._biller_id))
+                return work(self._book(connection))
         finally:
             self._held_s = time.monotonic() - began
+
+    def _book(self, connection: Connection) -> SqlReceivablesBook:
+        return SqlReceivablesBook(connection, self._biller_id)

@@ -24,7 +24,7 @@ from kvit.storage import billers
 from kvit.storage.rows import columns_of
 from kvit.storage.schema import accounts, holds, notes, payments, voids
 
-_STORED = (
+STORED = (
     payments.c.receipt, payments.c.account_id, func.coalesce(accounts.c.number, ""), payments.c.amount_minor,
     payments.c.currency, payments.c.service, payments.c.state, payments.c.received_at_us,
     payments.c.network_at_us, payments.c.attempts, payments.c.typed, payments.c.service_code,
@@ -111,7 +111,7 @@ class SqlTellingBook:
             and_(holds.c.network_at_us.is_(None), holds.c.held_at_us.between(span.since_us, span.until_us)),
         )
         rows = self._connection.execute(
-            select(holds.c.txn, *_HELD, *_STORED, *_VOID)
+            select(holds.c.txn, *_HELD, *STORED, *_VOID)
             .select_from(holds)
             .outerjoin(accounts, _owner_of(holds))
             .outerjoin(payments, _same_payment())
@@ -146,7 +146,7 @@ class SqlTellingBook:
         self, agreement: Agreement, when: ColumnElement[bool], most: int
     ) -> list[tuple[str, StoredPayment]]:
         rows = self._connection.execute(
-            _stored(select(payments.c.txn, *_STORED))
+            _stored(select(payments.c.txn, *STORED))
             .where(
                 payments.c.biller_id == agreement.biller_id,
                 payments.c.agreement_id == agreement.agreement_id,
@@ -160,7 +160,7 @@ class SqlTellingBook:
 
     def _payment(self, key: PaymentKey) -> StoredPayment:
         return StoredPayment(
-            *self._connection.execute(_stored(select(*_STORED)).where(*is_payment(key))).one()
+            *self._connection.execute(_stored(select(*STORED)).where(*is_payment(key))).one()
         )
 
     def _void(self, biller_id: str, receipt: int) -> VoidRow | None:
@@ -174,13 +174,18 @@ def _announced(row: tuple[Any, ...]) -> Announced:
     """One row of ``announced``: the id, the hold, and null or the payment and its void."""
     txn, rest = row[0], row[1:]
     hold, rest = StoredHold(*rest[: len(_HELD)]), rest[len(_HELD) :]
-    paid, void = rest[: len(_STORED)], rest[len(_STORED) :]
+    paid, void = rest[: len(STORED)], rest[len(STORED) :]
     return Announced(
         txn,
         hold,
         None if paid[0] is None else StoredPayment(*paid),
         None if void[0] is None else VoidRow(*void),
     )
+
+
+def owner_of_payment() -> ColumnElement[bool]:
+    """A payment's account, for a join; there is none for money in suspense."""
+    return _owner_of(payments)
 
 
 def _owner_of(table: Table) -> ColumnElement[bool]:

@@ -14,7 +14,7 @@ from kvit.services.audit.report import Findings
 def check_payment(findings: Findings, bundle: Bundle, fact: PaymentFact) -> None:
     row, subject, amount_minor = fact.row, f"payment {fact.id}", fact.row.amount_minor
     owner = (_owner(row.account_id, fact.number), -amount_minor, row.currency)
-    clearing = (f"clearing:{row.agreement_id}", amount_minor, row.currency)
+    clearing = (_place(row.agreement_id), amount_minor, row.currency)
     if not has_sides(bundle, clearing, owner):
         what = f"{findings.money(amount_minor)} by {row.agreement_id} for {fact.number}"
         findings.add("payment", subject, f"of {what} is booked as {sides_text(findings, bundle)}")
@@ -51,6 +51,11 @@ def _owner(account_id: int, number: str | None) -> str:
     return "suspense" if account_id == NOBODY else f"client:{number}"
 
 
+def _place(agreement_id: str) -> str:
+    """The ledger's name of where the money is: a statement's payments are at the bank already."""
+    return agreement_id if agreement_id.startswith("bank:") else f"clearing:{agreement_id}"
+
+
 def check_void(findings: Findings, bundle: Bundle, fact: VoidFact) -> None:
     row, subject = fact.row, f"void of payment {fact.row.receipt}"
     if fact.amount_minor is None:
@@ -58,7 +63,7 @@ def check_void(findings: Findings, bundle: Bundle, fact: VoidFact) -> None:
         return
     currency = fact.currency or ""
     owner = (_owner(fact.account_id or NOBODY, fact.number), fact.amount_minor, currency)
-    clearing = (f"clearing:{fact.agreement_id}", -fact.amount_minor, currency)
+    clearing = (_place(fact.agreement_id or ""), -fact.amount_minor, currency)
     if not has_sides(bundle, clearing, owner):
         what = f"of {findings.money(fact.amount_minor)} is booked as {sides_text(findings, bundle)}"
         findings.add("void", subject, what)

@@ -73,7 +73,8 @@ class Decision:
 class Booking(NamedTuple):
     """How a decision is written.
 
-    ``contra`` is the other side of new charges (empty: the income of the charge's service), ``verb`` and
+    ``contra`` is the other side of new charges (empty: the income of the charge's service) and of credits
+    (empty: the opening balance), ``verb`` and
     ``subject`` are those of the act's journal record.
     """
 
@@ -139,7 +140,8 @@ class Desk:
         item = OpenItem(adjustment_id, credit.amount_minor, credit.as_of)
         self._settling.add_credit(credit.owner.account_id, item)
         self._adjust(adjustment_id, credit.owner, None, delta_minor, credit.as_of)
-        self._book(adjustment_id, credit.owner, delta_minor, ledger.ADJUSTMENT, ledger.OPENING)
+        contra = self._booking.contra or ledger.OPENING
+        self._book(adjustment_id, credit.owner, delta_minor, ledger.ADJUSTMENT, contra)
 
     def settle(self, book: ReceivablesBook) -> int:
         return self._settling.run(book, self._balances, self._act_id)
