@@ -1,0 +1,1 @@
+"""How files travel: a folder, SFTP, mail, HTTPS."""
