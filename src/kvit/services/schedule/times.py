@@ -28,6 +28,22 @@ def last_due(cron: str, timezone: str, now: datetime) -> datetime | None:
     ``None`` where there is none within fifty years. Raises ``ValueError`` for what ``cron_problem`` names.
     """
     local = now.astimezone(days.zone(timezone))
+    found = _last(cron, local)
+    if local.fold:
+        # By the wall it was later once already: what was due then, before clocks went back, was due.
+        earlier = _last(cron, _before_the_change(local))
+        found = max((at for at in (found, earlier) if at is not None), default=None)
+    return found
+
+
+def _before_the_change(local: datetime) -> datetime:
+    """The last minute before the clocks went back to the hour that ``local`` is in."""
+    while local.fold:
+        local = (local.astimezone(UTC) - timedelta(minutes=1)).astimezone(local.tzinfo)
+    return local
+
+
+def _last(cron: str, local: datetime) -> datetime | None:
     # The minute that has just begun is due, too: looked for backwards from a moment after it.
     start = (local.astimezone(UTC) + timedelta(microseconds=1)).astimezone(local.tzinfo)
     try:
