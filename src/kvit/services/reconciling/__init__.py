@@ -1,0 +1,1 @@
+"""Reconciliation: what came online, what the register says, what reached the bank. Begins at ``run``."""

@@ -1,0 +1,1 @@
+"""An agent's lump sum on the statement clears what it collected, less its fee. Begins at ``proposing``."""
