@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kvit.domain.masking import STARS, display_name, mask_query
+from kvit.domain.masking import STARS, display_name, display_names, mask_query
 
 SAFE = {"command", "txn_id", "txn_date"}
 
@@ -109,3 +109,22 @@ def test_no_value_but_the_safe_ones_is_shown(pairs: list[tuple[str, int]]) -> No
     query = "&".join(f"{name}={value}" for name, value in [*pairs, ("txn_id", 42)])
     shown = mask_query(query.encode(), SAFE)
     assert shown == "&".join([f"{name}=*" for name, _ in pairs] + ["txn_id=42"])
+
+
+NAMES = st.one_of(
+    st.text(max_size=40),
+    st.lists(
+        st.sampled_from(
+            ["Иванов", "А.", "А", "Римский-Корсаков", '"Су', 'Арнасы"', "O'Neil", "№", "Өмір", "й", ""]
+        ),
+        max_size=5,
+    ).map(" ".join),
+)
+
+
+@given(st.lists(NAMES, max_size=6), st.sampled_from(["none", "masked", "full"]))
+@example(["А Б", "x"], "masked")
+@example(["", "Иванова Анна", ""], "masked")
+@example(["ТОО «Су»", "-", "Н. А."], "masked")
+def test_many_names_are_masked_as_each_of_them(names: list[str], show: str) -> None:
+    assert list(display_names(names, show)) == [display_name(name, show) for name in names]

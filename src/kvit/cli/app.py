@@ -11,6 +11,7 @@ from kvit.cli import (
     protocols,
     receivables,
     reconciling,
+    register_room,
     server,
     simulate,
 )
@@ -19,6 +20,6 @@ from kvit.cli.root import make_root
 app = make_root()
 
 for room in (
-    server, receivables, agreements, payments, reconciling, books, protocols, simulate, conformance, demo,
+    server, receivables, agreements, payments, register_room, reconciling, books, protocols, simulate, conformance, demo,
 ):  # fmt: skip
     room.register(app)

@@ -1,0 +1,1 @@
+"""Registers of debts for banks: one file a format, ``catalogue`` is the list."""

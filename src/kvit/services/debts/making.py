@@ -1,0 +1,229 @@
+"""One register of debts: numbered, made from one snapshot of the books, and kept as a whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from kvit.domain.days import from_us, to_us
+from kvit.domain.debts import WRITTEN, DebtSlice, RegisterHead, Replaced, Totals
+from kvit.domain.errors import DatabaseUnavailable, SettingsError
+from kvit.domain.file_rows import DebtRegisterRow
+from kvit.domain.file_terms import BY_INVOICE_ROW, CHANGES, DebtTerms
+from kvit.domain.journal import digest_of
+from kvit.domain.masking import display_names
+from kvit.domain.model import JournalRow
+from kvit.services.debts.ports import DebtOffice, Form, FoundDebts, Kept, Question
+from kvit.services.debts.told import Chain, Told, chain_of, needs_telling
+
+#: So often the number may be taken by somebody else before we give up.
+_ATTEMPTS = 5
+#: A name that was used is passed over, so many times.
+_NAMES_TRIED = 1_000
+
+JOURNAL_VERB = "debts.written"
+
+
+class Made(NamedTuple):
+    """A register that is written, what was replaced in it, and what a person should know."""
+
+    register: DebtRegisterRow
+    replaced: Replaced
+    notes: Sequence[str]
+
+
+def make_register(office: DebtOffice, terms: DebtTerms) -> Made:
+    """The next register of the agreement. ``terms`` may differ from the agreement's in rows and contents.
+
+    Nothing is listed before all of it is kept: an attempt that breaks off leaves nothing, not even a gap.
+    Raises ``SettingsError``, ``NotAllowed``, ``KvitError`` for debts that the format cannot write.
+    """
+    form = office.form_of(terms)
+    for _ in range(_ATTEMPTS):
+        made = _attempt(office, form)
+        if made is not None:
+            return made
+    raise DatabaseUnavailable("other registers kept taking the number; nothing was written; try again")
+
+
+def _attempt(office: DebtOffice, form: Form) -> Made | None:
+    agreement, terms = office.agreement, form.terms
+    known = office.store.registers(agreement.agreement_id)
+    chain = chain_of(known, terms.rows) if terms.contents == CHANGES else Chain((), ())
+    # Before the snapshot: whatever was committed by this instant is in it.
+    as_of_us = to_us(office.clock.now())
+    head, file_name = _named(office, form, as_of_us, known)
+    with office.store.keeping() as file, office.store.keeping() as rows:
+        writing = _Writing(form, head, agreement.show_name, file, rows)
+        with office.store.debts(_question(form)) as found:
+            is_changes = terms.contents == CHANGES
+            for debts in _changed(found, Told(office.store, chain)) if is_changes else map(_all, found):
+                writing.add(debts)
+        totals = writing.end()
+        row = DebtRegisterRow(
+            agreement.biller_id, agreement.agreement_id, head.number, terms.rows, terms.contents,
+            chain.base_number, terms.format, file_name, file.finish(), rows.finish(), *totals, as_of_us,
+            office.author, to_us(office.clock.now()), WRITTEN, None, None, "",
+        )  # fmt: skip
+    if not office.store.add(row, lambda record_id: _record(row, record_id)):
+        return None
+    return Made(row, writing.writer.replaced, _notes(writing, row, chain))
+
+
+class _Writing:
+    """One register's two files: the bank's, and the neutral rows that it was made from."""
+
+    def __init__(self, form: Form, head: RegisterHead, show_name: str, file: Kept, rows: Kept) -> None:
+        self.writer = form.open(head)
+        self.left_out = 0
+        self._only_positive = form.only_positive
+        self._show_name = show_name
+        self._file = file
+        self._rows = rows
+        self._row_count = self._sum_minor = 0
+
+    def add(self, debts: DebtSlice) -> None:
+        if self._only_positive:
+            everything = len(debts.keys)
+            debts = _picked(debts, [at for at, amount in enumerate(debts.amounts_minor) if amount > 0])
+            self.left_out += everything - len(debts.keys)
+        self._file.add(self.writer.rows(debts._replace(names=display_names(debts.names, self._show_name))))
+        self._rows.add(neutral(debts))
+        self._row_count += len(debts.keys)
+        self._sum_minor += sum(debts.amounts_minor)
+
+    def end(self) -> Totals:
+        totals = Totals(self._row_count, self._sum_minor)
+        # The foot first: some formats are whole only then.
+        self._file.add(self.writer.foot(totals))
+        self._file.put_first(self.writer.head(totals))
+        return totals
+
+
+def _named(
+    office: DebtOffice, form: Form, as_of_us: int, known: Sequence[DebtRegisterRow]
+) -> tuple[RegisterHead, str]:
+    """The next number, and the file's name; a name that was used before is passed over with its number."""
+    agreement, terms = office.agreement, form.terms
+    used = {row.file_name for row in known}
+    first = known[-1].register_number + 1 if known else 1
+    name = ""
+    for number in range(first, first + _NAMES_TRIED):
+        head = RegisterHead(
+            agreement.agreement_id, number, office.biller.name, agreement.currency, agreement.exponent,
+            from_us(as_of_us, agreement.timezone), terms.rows, terms.contents, form.options, terms.columns,
+        )  # fmt: skip
+        name = form.file_name(head)
+        if name not in used:
+            return head, name
+    raise SettingsError(f"every name like {name} was used before; let the file's name hold the number")
+
+
+def _question(form: Form) -> Question:
+    terms = form.terms
+    return Question(
+        by_invoice=terms.rows == BY_INVOICE_ROW,
+        everything=terms.contents == CHANGES,
+        keeps_paid=terms.paid == "zero",
+        below_zero=terms.advance == "negative",
+        undocumented=form.options.get("undocumented", "period") == "period",
+        details=form.details,
+    )
+
+
+def _all(found: FoundDebts) -> DebtSlice:
+    return found.debts
+
+
+def _changed(found: Iterator[FoundDebts], told: Told) -> Iterator[DebtSlice]:
+    """What the bank does not know yet; debts that are gone are told with 0."""
+    for some in found:
+        yield changes_of(some, *told.through(some.debts.numbers[-1]))
+    # Accounts are never deleted, so hardly anything is left; what is, has no details any more.
+    nobody: list[Any] = []
+    empty = DebtSlice(*(nobody for _ in DebtSlice._fields))
+    yield changes_of(FoundDebts(empty, []), *told.through(None))
+
+
+def changes_of(
+    found: FoundDebts, holds: dict[str, int], doubts: list[tuple[bool, dict[str, int]]]
+) -> DebtSlice:
+    """The rows of a slice that must be told, by client's number; of each client the gone ones come last."""
+    debts = found.debts
+    now = {key: sum_ for key, sum_ in zip(debts.keys, found.amounts_minor, strict=True) if sum_ is not None}
+    places = [
+        (debts.numbers[at], False, at, "")
+        for at, key in enumerate(debts.keys)
+        if key in now and needs_telling(key, now[key], holds, doubts)
+    ]
+    gone = {key for rows in (holds, *(rows for _, rows in doubts)) for key in rows if key not in now}
+    any_row = {number: at for at, number in enumerate(debts.numbers)}
+    places += [
+        (number := key.partition("\t")[0], True, any_row.get(number, -1), key)
+        for key in gone
+        if needs_telling(key, None, holds, doubts)
+    ]
+    return _rows_at(debts, sorted(places))
+
+
+def _rows_at(debts: DebtSlice, places: Sequence[tuple[str, bool, int, str]]) -> DebtSlice:
+    rows = [
+        _gone_row(debts, number, at, key) if is_gone else tuple(column[at] for column in debts)
+        for number, is_gone, at, key in places
+    ]
+    columns: list[list[Any]] = list(map(list, zip(*rows, strict=True)))
+    return DebtSlice(*columns) if columns else _picked(debts, [])
+
+
+def _gone_row(debts: DebtSlice, number: str, at: int, key: str) -> tuple[str | int, ...]:
+    """A debt that is no more, with what is known of its client."""
+    name, address, attributes = (
+        ("", "", "") if at < 0 else (debts.names[at], debts.addresses[at], debts.attributes[at])
+    )
+    _, _, rest = key.partition("\t")
+    document, _, period = rest.partition("\t")
+    return (key, number, 0, name, address, attributes, "", period, document, "")
+
+
+def _picked(debts: DebtSlice, places: Sequence[int]) -> DebtSlice:
+    columns: list[list[Any]] = [[column[at] for at in places] for column in debts]
+    return DebtSlice(*columns)
+
+
+def neutral(debts: DebtSlice) -> bytes:
+    """The rows as they are kept: ``key TAB sum`` lines."""
+    if not debts.keys:
+        return b""
+    lines = map("\t".join, zip(debts.keys, map(str, debts.amounts_minor), strict=True))
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _notes(writing: _Writing, row: DebtRegisterRow, chain: Chain) -> list[str]:
+    notes = list(writing.writer.notes)
+    if row.contents == CHANGES and not chain.accepted:
+        notes.append("The bank has accepted no register yet, so everything is a change.")
+    if chain.open:
+        numbers = ", ".join(str(one.register_number) for one in chain.open[:10])
+        notes.append(f"Not answered yet: {numbers}. What they told is told again where it may differ.")
+    if not row.row_count:
+        notes.append(
+            "Nothing has changed: the register is empty."
+            if row.contents == CHANGES
+            else "Nobody owes anything: the register is empty."
+        )
+    if writing.left_out:
+        notes.append(
+            f"{writing.left_out} rows of nothing or less were left out: this format cannot ask for that."
+        )
+    return notes
+
+
+def _record(row: DebtRegisterRow, record_id: int) -> JournalRow:
+    digest = digest_of(
+        "debts", row.agreement_id, row.register_number, row.rows_kind, row.contents, row.base_number,
+        row.file_digest, row.rows_digest, row.row_count, row.total_minor, row.as_of_us,
+    )  # fmt: skip
+    subject = f"{row.agreement_id}/{row.register_number}"
+    return JournalRow(
+        row.biller_id, record_id, row.made_at_us, row.author, JOURNAL_VERB, subject, digest, row.file_name
+    )
