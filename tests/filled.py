@@ -19,8 +19,9 @@ from sqlalchemy import Connection, MetaData, insert, select, text
 
 from kvit.domain import days
 from kvit.domain.messages import Hold, Note, Post, Posted, Void
-from kvit.domain.model import Agreement, Biller, Fee
+from kvit.domain.model import NOBODY, Agreement, Biller, Fee
 from kvit.services.corrections import void_for_agent, void_payment
+from kvit.services.intake.suspense import Act, Part, assign, send_back
 from kvit.services.payments import post_batch
 from kvit.services.receivables.office import accounts_job, balances_job, charges_job
 from kvit.services.receivables.run import File, Job, Office, run
@@ -30,6 +31,7 @@ from kvit.storage.audit import next_id
 from kvit.storage.billers import add_biller
 from kvit.storage.corrections import SqlCorrections
 from kvit.storage.engine import Database, open_database
+from kvit.storage.intake import SqlIntake
 from kvit.storage.posting_postgres import PostgresPostings
 from kvit.storage.posting_sqlite import SqlitePostings
 from kvit.storage.receivables import SqlReceivables
@@ -126,10 +128,26 @@ def announce(database: Database, biller_id: str, numbers: Sequence[str], now: da
             Post("2", "", 0, held=True),
             Post("7", "nobody", 700, taken=True),
         )
+    find_owners(database, biller_id, numbers, later)
     for command in (Void("1", reason="5"), Void("4", reason="3")):
         corrections.run(partial(void_for_agent, agreement=agreement, command=command, now=later))
     note = Note("0", "fiscal-perform", (("receipt_id", "121"),))
     corrections.run(partial(keep_note, agreement=agreement, command=note, now=later))
+
+
+def find_owners(database: Database, biller_id: str, numbers: Sequence[str], now: datetime) -> None:
+    """Of the money in suspense: parts of it are two clients', and one goes back."""
+    with database.read() as connection:
+        receipt = connection.execute(
+            select(schema.payments.c.receipt).where(
+                schema.payments.c.biller_id == biller_id, schema.payments.c.account_id == NOBODY
+            )
+        ).scalar_one()
+    act = Act("found in the ledger", "clerk", now)
+    parts = [Part(numbers[0], 100), Part(numbers[1], 200)]
+    store = SqlIntake(database, biller_id)
+    store.write(lambda book: assign(book, receipt, parts, act))
+    store.write(lambda book: send_back(book, receipt, 50, act))
 
 
 def fill_yesterdays(database: Database, revision: str, wish: Wish, biller_id: str = "water") -> None:

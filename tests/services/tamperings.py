@@ -95,6 +95,36 @@ HOLDS = (
     tampering("note removed", "journal", "DELETE FROM notes WHERE biller_id = 'water'"),
 )  # fmt: skip
 
+_CHANGED_PART = (
+    "UPDATE assignments SET {0} WHERE assignment_id = "
+    "(SELECT min(assignment_id) FROM assignments WHERE biller_id = 'water' AND kind = '{1}')"
+)
+_LOST_PART = "DELETE FROM assignments WHERE biller_id = 'water' AND kind = 'assigned' AND amount_minor = 100"
+_GROWN_RETURN = (
+    "UPDATE entries SET amount_minor = amount_minor * 2 WHERE transaction_id = "
+    "(SELECT assignment_id FROM assignments WHERE biller_id = 'water' AND kind = 'returned')"
+)
+
+
+def changed_part(kind: str, change: str) -> str:
+    """Change one part of the money that left suspense."""
+    return _CHANGED_PART.format(change, kind)
+
+
+SUSPENSE = (
+    tampering("part of suspense grown", "suspense",
+              changed_part("assigned", "amount_minor = amount_minor + 10000")),
+    tampering("part of suspense said to be another client's", "suspense",
+              changed_part("assigned", "account_id = :stranger")),
+    tampering("part of suspense taken from another payment", "suspense",
+              changed_part("assigned", "receipt = :receipt")),
+    tampering("why money was given away", "suspense", changed_part("assigned", "reason = 'mine'")),
+    tampering("who sent money back", "suspense", changed_part("returned", "author = 'somebody'")),
+    tampering("part that goes back grown, with its entries", "journal", _GROWN_RETURN,
+              changed_part("returned", "amount_minor = amount_minor * 2")),
+    tampering("part of suspense forgotten", "suspense", _LOST_PART),
+)  # fmt: skip
+
 PAYMENTS = (
     tampering("sum of a payment", "payment journal advance",
               "UPDATE payments SET amount_minor = amount_minor + :gain WHERE receipt = :receipt"),
@@ -325,7 +355,7 @@ RECORDS = (
               "UPDATE journal SET position = NULL, chain = NULL WHERE biller_id = 'water'"),
 )  # fmt: skip
 
-TAMPERINGS = (*HOLDS, *PAYMENTS, *LEDGER, *RECEIVABLES, *RECORDS)
+TAMPERINGS = (*SUSPENSE, *HOLDS, *PAYMENTS, *LEDGER, *RECEIVABLES, *RECORDS)
 
 
 def take_guards_away(connection: Connection) -> None:

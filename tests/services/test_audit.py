@@ -26,6 +26,7 @@ from kvit.storage.audit import SqlAuditBook
 from kvit.storage.billers import write_journal
 from kvit.storage.engine import Database, open_database
 from kvit.storage.rows import ROWS, columns_of
+from kvit.storage.schema_files import FILES_MUTABLE
 from kvit.storage.sealing import seal_all
 from tests.conftest import ENGINES, create_books
 from tests.filled import START, Wish, agreement_of, fill, postings_of
@@ -205,8 +206,14 @@ FREE = {
     "journal": {"detail"},
 }  # fmt: skip
 
+#: The tables about files tell what came and went; of them only these are books.
+BOOKS = ROWS.keys() - (FILES_MUTABLE.keys() | {"presets", "matching_rules"})
+
 COLUMNS = [
-    (table, column) for table in ROWS for column in columns_of(table) if column not in FREE.get(table, set())
+    (table, column)
+    for table in sorted(BOOKS)
+    for column in columns_of(table)
+    if column not in FREE.get(table, set())
 ]
 
 

@@ -12,7 +12,6 @@ from typing import Any, cast
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Select,
     Table,
     and_,
     exists,
@@ -51,6 +50,7 @@ from kvit.services.audit.facts import (
     TransactionFact,
     VoidFact,
 )
+from kvit.storage.audit_streams import FETCH, Fields, FileStreams
 from kvit.storage.rows import columns_of
 from kvit.storage.schema import (
     accounts,
@@ -69,12 +69,9 @@ from kvit.storage.schema import (
     transactions,
     voids,
 )
+from kvit.storage.schema_files import line_acts
 from kvit.storage.sealing import unsealed_journal
 
-Fields = tuple[Any, ...]
-
-#: Rows fetched at once from each stream.
-_FETCH = 2000
 #: Charges looked up at once by id.
 _LOOKUP = 500
 #: Unnamed acts that are worth listing.
@@ -98,22 +95,18 @@ def _same(one: Table, other: Table, *columns: tuple[str, str]) -> ColumnElement[
     return and_(*(one.c[left] == other.c[right] for left, right in pairs))
 
 
-class SqlAuditBook:
+class SqlAuditBook(FileStreams):
     """One snapshot; every method may be read in steps beside the others."""
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+        super().__init__(connection)
         if connection.dialect.name == "postgresql":
             # The streams are read to their end, so the whole cost counts, not that of the first rows.
             for setting in ("cursor_tuple_fraction = 1.0", "jit = off", "work_mem = '64MB'"):
                 connection.execute(text(f"SET LOCAL {setting}"))
 
-    def _stream(self, query: Select[Any]) -> Iterator[Fields]:
-        rows = self._connection.execute(query, execution_options={"yield_per": _FETCH})
-        return cast(Iterator[Fields], iter(rows))
-
     def _stream_text(self, query: str, values: dict[str, Any]) -> Iterator[Fields]:
-        rows = self._connection.execute(text(query), values, execution_options={"yield_per": _FETCH})
+        rows = self._connection.execute(text(query), values, execution_options={"yield_per": FETCH})
         return cast(Iterator[Fields], iter(rows))
 
     def _by(self, index: str) -> str:
@@ -352,7 +345,7 @@ class SqlAuditBook:
         keys = (
             transactions.c.transaction_id, journal.c.journal_id, charges.c.charge_id, payments.c.receipt,
             adjustments.c.adjustment_id, accounts.c.account_id, outbox.c.outbox_id, imports.c.import_id,
-            holds.c.receipt,
+            holds.c.receipt, line_acts.c.act_id,
         )  # fmt: skip
         highest = union_all(
             *(select(func.max(key).label("id")).where(key.table.c.biller_id == biller_id) for key in keys)

@@ -9,6 +9,8 @@ from typing import Any, Generic, Protocol, TypeVar
 from kvit.services.audit.facts import (
     AdjustmentFact,
     AllocationFact,
+    AssignedFact,
+    AssignmentFact,
     AuditBook,
     ChargeFact,
     EntryFact,
@@ -87,6 +89,8 @@ class Bundle:
     holds_begun: list[HoldFact] = field(default_factory=list)
     holds_ended: list[HoldFact] = field(default_factory=list)
     notes: list[NoteFact] = field(default_factory=list)
+    assignments: list[AssignmentFact] = field(default_factory=list)
+    assigned: list[AssignedFact] = field(default_factory=list)
 
 
 def bundles(book: AuditBook, biller_id: str) -> Iterator[Bundle]:
@@ -103,9 +107,10 @@ def bundles(book: AuditBook, biller_id: str) -> Iterator[Bundle]:
     journal = Stream(book.journal(biller_id))
     begun, ended = Stream(book.holds_begun(biller_id)), Stream(book.holds_ended(biller_id))
     notes = Stream(book.notes(biller_id))
+    assignments, assigned = Stream(book.assignments(biller_id)), Stream(book.assigned(biller_id))
     streams: list[Stream[Any]] = [
         transactions, entries, payments, charges, adjustments, voids, allocations, slices, outbox, journal,
-        begun, ended, notes,
+        begun, ended, notes, assignments, assigned,
     ]  # fmt: skip
     for lowest in merged_ids(streams):
         yield Bundle(
@@ -123,4 +128,6 @@ def bundles(book: AuditBook, biller_id: str) -> Iterator[Bundle]:
             begun.take(lowest),
             ended.take(lowest),
             notes.take(lowest),
+            assignments.take(lowest),
+            assigned.take(lowest),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
+from kvit.domain.file_rows import AssignmentRow
 from kvit.domain.model import (
     AdjustmentRow,
     ChargeRow,
@@ -102,6 +103,20 @@ class VoidFact(NamedTuple):
     number: str | None
     amount_minor: int | None
     currency: str | None
+
+
+class AssignmentFact(NamedTuple):
+    """A part of a payment in suspense that found its client, or goes back; ``id`` is its own."""
+
+    id: int
+    row: AssignmentRow
+
+
+class AssignedFact(NamedTuple):
+    """All such parts of one payment together; ``id`` is the payment's receipt."""
+
+    id: int
+    amount_minor: int
 
 
 class AllocationFact(NamedTuple):
@@ -205,6 +220,10 @@ class AuditBook(Protocol):
     def voids(self, biller_id: str) -> Iterable[VoidFact]: ...
 
     def allocations(self, biller_id: str) -> Iterable[AllocationFact]: ...
+
+    def assignments(self, biller_id: str) -> Iterable[AssignmentFact]: ...
+
+    def assigned(self, biller_id: str) -> Iterable[AssignedFact]: ...
 
     def outbox(self, biller_id: str) -> Iterable[OutboxFact]: ...
 

@@ -44,6 +44,7 @@ def _owners(bundle: Bundle) -> list[str]:
         + ["void"] * len(bundle.voids)
         + ["charge"] * len(bundle.charges)
         + ["adjustment"] * len(bundle.adjustments)
+        + ["return"] * sum(fact.row.kind == "returned" for fact in bundle.assignments)
     )
 
 

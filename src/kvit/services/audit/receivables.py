@@ -14,7 +14,7 @@ from kvit.services.audit.report import Findings
 
 OPENING = "opening"
 #: What an adjustment may be booked against, besides the income of its charge's service.
-_CONTRA = frozenset((OPENING, "write-off", "refund", "rounding"))
+_CONTRA = frozenset((OPENING, "write-off", "refund", "rounding", "suspense"))
 
 
 def check_charge(findings: Findings, bundle: Bundle, fact: ChargeFact) -> None:

@@ -19,6 +19,7 @@ CHECKS: dict[str, str] = {
     "note": "a note is about a payment that is there",
     "charge": "a charge has its transaction and entries, and is what its act recorded",
     "adjustment": "an adjustment has its transaction and entries, and is what its journal record says",
+    "suspense": "what left suspense found its client or goes back, and no more left than had come",
     "allocation": "an allocation leads from money to a charge of one account, and a known act made it",
     "open-sum": "a charge's open sum is its amount with its adjustments less what settles it",
     "advance": "the unused rest of a payment or credit is its sum less what it settles",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from kvit.services.audit import holds, ledger, payments, receivables, records
+from kvit.services.audit import holds, ledger, payments, receivables, records, suspense
 from kvit.services.audit.accounts import accounts, check_account
 from kvit.services.audit.bundles import Bundle, bundles
 from kvit.services.audit.chain import Anchor, check_chain, check_unsealed
@@ -81,6 +81,8 @@ def check_bundle(findings: Findings, bundle: Bundle) -> None:
     for note in bundle.notes:
         holds.check_note(findings, bundle, note)
     holds.check_tellings(findings, bundle)
+    suspense.check_assignments(findings, bundle)
+    suspense.check_left(findings, bundle)
     receivables.check_allocations(findings, bundle)
     receivables.check_advances(findings, bundle)
     records.check_records(findings, bundle)

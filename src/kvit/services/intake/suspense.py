@@ -158,8 +158,8 @@ def _credit(
     now_us, day = days.to_us(act.now), _day(biller, act.now)
     ids = book.take_ids(2)
     booking = Booking(
-        biller.biller_id, biller.currency, ledger.SUSPENSE, SUSPENSE_ASSIGNED, str(receipt), act.reason,
-        act.author, day, now_us,
+        biller.biller_id, biller.currency, ledger.SUSPENSE, SUSPENSE_ASSIGNED, str(receipt),
+        f"from suspense, payment {receipt}: {act.reason}", act.author, day, now_us,
     )  # fmt: skip
     desk = Desk(booking, iter(ids))
     desk.credit(Credit(Owner(account.account_id, account.number), amount_minor, day))

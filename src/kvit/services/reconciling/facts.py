@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 from kvit.domain.file_rows import CONFIRMED, DROPPED, IN_SUSPENSE, POSTED_LINE, QUARANTINE, ResolutionRow
 from kvit.domain.model import Agreement
+from kvit.services.settling.facts import Collected, Payout, Span
 
 #: States of a register's row whose money is in the books, and of one whose money is not.
 BOOKED_LINES = frozenset((POSTED_LINE, CONFIRMED, IN_SUSPENSE))
@@ -19,16 +20,6 @@ MAKING_LINES = frozenset((POSTED_LINE, IN_SUSPENSE))
 NEAR_DAYS = 3
 #: Hexadecimal digits behind ``~`` in the key of a row that contradicts an earlier one.
 _MARK_LENGTH = 12
-
-
-class Span(NamedTuple):
-    """ISO days, both inclusive."""
-
-    first: str
-    last: str
-
-    def has(self, day: str) -> bool:
-        return self.first <= day <= self.last
 
 
 class Paid(NamedTuple):
@@ -93,34 +84,6 @@ class Expected(NamedTuple):
 
     day: str
     due_at_us: int
-
-
-class Payout(NamedTuple):
-    """A settlement that stands."""
-
-    settlement_id: int
-    first_day: str
-    last_day: str
-    gross_minor: int
-    fee_minor: int
-    net_minor: int
-    reason: str
-
-
-class Collected(NamedTuple):
-    """What the agent collected on one day: by the register's day of a payment that has one, else by ours.
-
-    ``fee_minor``: each payment's by the agreement, rounded by itself; ``fee_millionths``: the same, not
-    rounded, in millionths of a minor unit. ``told_fee_minor``: by the register; ``None`` where some row does
-    not say.
-    """
-
-    day: str
-    payments: int
-    gross_minor: int
-    fee_minor: int
-    fee_millionths: int
-    told_fee_minor: int | None = None
 
 
 @dataclass(slots=True)

@@ -16,7 +16,6 @@ from kvit.services.reconciling.facts import (
     Facts,
     Paid,
     ReconcilingBook,
-    Span,
     Told,
 )
 from kvit.services.reconciling.findings import (
@@ -27,6 +26,7 @@ from kvit.services.reconciling.findings import (
     NOTE,
     Finding,
 )
+from kvit.services.settling.facts import Span
 
 #: Where more rows than this share of a register came by it alone, it is a source of its own: no difference.
 _ALONE_PERCENT_MAX = 50

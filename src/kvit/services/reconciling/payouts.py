@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import date, timedelta
 
-from kvit.services.reconciling.facts import Collected, Facts, Payout, Span
+from kvit.services.reconciling.facts import Facts
 from kvit.services.reconciling.findings import (
     FEE_DIFFERS,
     SETTLEMENT_MISSING,
@@ -15,48 +14,11 @@ from kvit.services.reconciling.findings import (
     Finding,
 )
 from kvit.services.reconciling.pairing import Wording
-from kvit.services.reconciling.registers import each_day
-from kvit.services.settling.fees import is_on_total, is_stated, rounded, settlement_terms
+from kvit.services.settling.facts import Block, blocks_of, each_day
+from kvit.services.settling.fees import fee_of_days
 
 #: An agent that pays out at all has done so after so many days.
 _DAYS_MAX = 10
-
-
-@dataclass(slots=True)
-class Block:
-    """Days that were settled together, by one lump sum or several."""
-
-    first_day: str
-    last_day: str
-    payouts: list[Payout]
-
-    @property
-    def span(self) -> Span:
-        return Span(self.first_day, self.last_day)
-
-    @property
-    def net_minor(self) -> int:
-        return sum(payout.net_minor for payout in self.payouts)
-
-    @property
-    def fee_minor(self) -> int:
-        return sum(payout.fee_minor for payout in self.payouts)
-
-    @property
-    def gross_minor(self) -> int:
-        return sum(payout.gross_minor for payout in self.payouts)
-
-
-def blocks_of(payouts: Iterable[Payout]) -> list[Block]:
-    """Settlements whose days overlap belong together; by their first day."""
-    blocks: list[Block] = []
-    for payout in sorted(payouts, key=lambda payout: (payout.first_day, payout.last_day)):
-        if blocks and payout.first_day <= blocks[-1].last_day:
-            blocks[-1].payouts.append(payout)
-            blocks[-1].last_day = max(blocks[-1].last_day, payout.last_day)
-        else:
-            blocks.append(Block(payout.first_day, payout.last_day, [payout]))
-    return blocks
 
 
 def compare_payouts(facts: Facts, words: Wording) -> Iterator[Finding]:
@@ -100,8 +62,8 @@ def _compare(facts: Facts, words: Wording, block: Block) -> Iterator[Finding]:
         yield Finding(
             kind, words.agreement_id, block.last_day, subject, text, expected_minor, block.net_minor
         )
-    fee_minor = fee_of(facts, days)
-    if fee_minor is not None and block.gross_minor == gross_minor and fee_minor != block.fee_minor:
+    fee_minor = fee_of_days(facts.agreement, days)
+    if fee_minor is not None and not over_minor and fee_minor != block.fee_minor:
         text = (
             f"settlement {numbers} for {of} has a fee of {words.money(block.fee_minor)}; by the agreement it "
             f"is {words.money(fee_minor)}"
@@ -110,14 +72,3 @@ def _compare(facts: Facts, words: Wording, block: Block) -> Iterator[Finding]:
             FEE_DIFFERS, words.agreement_id, block.last_day, f"settlement {subject}", text, fee_minor,
             block.fee_minor,
         )  # fmt: skip
-
-
-def fee_of(facts: Facts, days: Sequence[Collected]) -> int | None:
-    """The fee withheld of these days by the agreement; ``None`` where it does not say."""
-    if not is_stated(facts.agreement):
-        return None
-    if not settlement_terms(facts.agreement).withheld:
-        return 0
-    if is_on_total(facts.agreement):
-        return rounded(sum(day.fee_millionths for day in days))
-    return sum(day.fee_minor for day in days)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 
 from kvit.domain import days
-from kvit.services.reconciling.facts import Came, Facts, Span
+from kvit.services.reconciling.facts import Came, Facts
 from kvit.services.reconciling.findings import (
     NOTE,
     REGISTER_EMPTY,
@@ -16,16 +16,10 @@ from kvit.services.reconciling.findings import (
     Finding,
 )
 from kvit.services.reconciling.pairing import Pairs, Wording
+from kvit.services.settling.facts import Span, each_day
 
 #: So long a schedule has to say itself that a register did not come.
 _SCHEDULE_DAYS = 4
-
-
-def each_day(span: Span) -> Iterator[str]:
-    day, last = date.fromisoformat(span.first), date.fromisoformat(span.last)
-    while day <= last:
-        yield day.isoformat()
-        day += timedelta(days=1)
 
 
 class Registers:

@@ -10,13 +10,14 @@ from typing import NamedTuple
 from kvit.domain.errors import SettingsError
 from kvit.domain.file_rows import ResolutionRow
 from kvit.domain.model import Agreement
-from kvit.services.reconciling.facts import BOOKED_LINES, Facts, ReconcilingBook, Span
+from kvit.services.reconciling.facts import BOOKED_LINES, Facts, ReconcilingBook
 from kvit.services.reconciling.fees import compare_fees
 from kvit.services.reconciling.findings import ASK, OPEN, RESOLVED, Finding, Resolution, read_key
 from kvit.services.reconciling.pairing import Pairs, Wording, around, booked_by_rows, compare
-from kvit.services.reconciling.payouts import Block, blocks_of, compare_payouts
-from kvit.services.reconciling.registers import Registers, each_day
+from kvit.services.reconciling.payouts import compare_payouts
+from kvit.services.reconciling.registers import Registers
 from kvit.services.reconciling.twins import Twins
+from kvit.services.settling.facts import Block, Span, blocks_of, each_day
 
 #: Days of one reconciliation: a quarter, so that both sides have room in memory.
 SPAN_DAYS_MAX = 100

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kvit.domain.file_terms import SettlementTerms
 from kvit.domain.model import Agreement, Fee
+from kvit.services.settling.facts import Collected
 
 MILLION = 1_000_000
 BY_ROW = "row"
@@ -35,3 +38,14 @@ def settlement_terms(agreement: Agreement) -> SettlementTerms:
 
 def is_on_total(agreement: Agreement) -> bool:
     return settlement_terms(agreement).rounding == ON_TOTAL
+
+
+def fee_of_days(agreement: Agreement, days: Sequence[Collected]) -> int | None:
+    """The fee withheld of these days by the agreement; ``None`` where it does not say."""
+    if not is_stated(agreement):
+        return None
+    if not settlement_terms(agreement).withheld:
+        return 0
+    if is_on_total(agreement):
+        return rounded(sum(day.fee_millionths for day in days))
+    return sum(day.fee_minor for day in days)
