@@ -20,6 +20,7 @@ from kvit.cli.root import make_root
 app = make_root()
 
 for room in (
-    server, receivables, agreements, payments, register_room, reconciling, books, protocols, simulate, conformance, demo,
+    server, receivables, agreements, payments, register_room, reconciling, books, protocols, simulate,
+    conformance, demo,
 ):  # fmt: skip
     room.register(app)
