@@ -7,6 +7,7 @@ from kvit.cli import (
     books,
     conformance,
     demo,
+    files,
     payments,
     protocols,
     receivables,
@@ -20,7 +21,7 @@ from kvit.cli.root import make_root
 app = make_root()
 
 for room in (
-    server, receivables, agreements, payments, register_room, reconciling, books, protocols, simulate,
+    server, receivables, agreements, payments, files, register_room, reconciling, books, protocols, simulate,
     conformance, demo,
 ):  # fmt: skip
     room.register(app)

@@ -12,8 +12,8 @@ from kvit.domain.file_rows import ResolutionRow
 from kvit.domain.model import JsonObject
 from kvit.domain.money import format_amount
 from kvit.services.reconciling.findings import NOTE, OPEN, Finding, Resolution
-from kvit.services.reconciling.payouts import Block
 from kvit.services.reconciling.run import Column, Day, Report, check_span, reconcile
+from kvit.services.settling.facts import Block
 from kvit.storage.reconciling import SqlReconcilingBook
 from kvit.storage.snapshot import snapshot
 
@@ -173,7 +173,9 @@ def _print_report(report: Report) -> None:
     if report.is_ok:
         say("Nothing is open.")
     else:
-        say("`kvit reconcile resolve FINDING --remedy … --reason …` settles one; see docs/howto/reconcile.md.")
+        say(
+            "`kvit reconcile resolve FINDING --remedy … --reason …` settles one; see docs/howto/reconcile.md."
+        )
 
 
 def _span_text(block: Block) -> str:

@@ -18,13 +18,11 @@ from kvit.services.reconciling.facts import (
     BOOKED_LINES,
     UNBOOKED_LINES,
     Came,
-    Collected,
     Expected,
     Paid,
-    Payout,
-    Span,
     Told,
 )
+from kvit.services.settling.facts import Collected, Payout, Span
 from kvit.services.settling.fees import exact_fee
 from kvit.storage.bulk import each_of
 from kvit.storage.rows import columns_of
