@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from kvit.files.base import Format
-from kvit.files.statements import camt
+from kvit.files.registers import qiwi
+from kvit.files.statements import camt, mt940, ofx, onec
 
 FORMATS: dict[str, Format] = {
     form.name: form
     for form in (
+        onec.format_(),
         *camt.formats(),
+        mt940.format_(),
+        ofx.format_(),
+        qiwi.FORMAT,
     )
 }  # fmt: skip

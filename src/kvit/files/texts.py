@@ -24,8 +24,8 @@ SHOWN = {
     "utf-8-sig": "utf-8", "cp1251": "windows-1251", "cp866": "cp866", "koi8_r": "koi8-r", "kz1048": "kz1048",
     "utf-16": "utf-16", "cp1252": "windows-1252", "iso8859_2": "iso-8859-2", "cp852": "cp852",
 }  # fmt: skip
-#: Bytes read at once.
-BLOCK_BYTES = 1 << 16
+#: Bytes read at once: what is made of them should fit in a processor's cache.
+BLOCK_BYTES = 1 << 15
 #: A longer line is no line of a text file.
 LINE_LENGTH_MAX = 1 << 20
 
@@ -84,8 +84,8 @@ def best_page(data: bytes, declared: str = "") -> str:
 def text_blocks(source: ByteSource, encoding: str, block_bytes: int = BLOCK_BYTES) -> Iterator[TextBlock]:
     """The lines of ``source``, many at a time, whatever their ends (CRLF, LF, CR) were.
 
-    Bytes that the code page has not come as U+FFFD. The end mark of DOS is left out. Raises
-    ``FileRefused`` where a line has no end.
+    Bytes that the code page has not come as U+FFFD, NUL as a space. The end mark of DOS is left out.
+    Raises ``FileRefused`` where a line has no end.
     """
     decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(encoding)("replace"), translate=True)
     first = 1
@@ -93,7 +93,8 @@ def text_blocks(source: ByteSource, encoding: str, block_bytes: int = BLOCK_BYTE
     with source.open() as stream:
         while True:
             data = stream.read(block_bytes)
-            text = rest + decoder.decode(data, final=not data)
+            # Databases take no NUL in a text.
+            text = rest + decoder.decode(data, final=not data).replace("\0", " ")
             if not data:
                 break
             cut = text.rfind("\n") + 1
