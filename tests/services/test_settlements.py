@@ -40,7 +40,8 @@ def by(book: DayBook) -> By:
 
 
 def proposed(book: DayBook) -> Proposal:
-    return only(store_of(book).read(proposals)).proposal
+    said: Proposal = only(store_of(book).read(proposals)).proposal
+    return said
 
 
 def make(
@@ -102,12 +103,8 @@ def test_of_two_exact_hits_the_one_in_the_text(book: DayBook) -> None:
 def test_the_nearest_with_the_difference_named(book: DayBook) -> None:
     book.lump("l1", 9_870)
     said = proposed(book)
-    assert (said.first_day, said.last_day, said.difference_minor, said.is_certain) == (
-        DAYS[0],
-        DAYS[0],
-        -10,
-        False,
-    )
+    assert (said.first_day, said.last_day) == (DAYS[0], DAYS[0])
+    assert (said.difference_minor, said.is_certain) == (-10, False)
     assert "0.10 less" in said.why
 
 

@@ -14,6 +14,7 @@ from kvit.cli import (
     reconciling,
     register_room,
     server,
+    settlements,
     simulate,
 )
 from kvit.cli.root import make_root
@@ -21,7 +22,7 @@ from kvit.cli.root import make_root
 app = make_root()
 
 for room in (
-    server, receivables, agreements, payments, files, register_room, reconciling, books, protocols, simulate,
-    conformance, demo,
+    server, receivables, agreements, payments, files, register_room, reconciling, settlements, books,
+    protocols, simulate, conformance, demo,
 ):  # fmt: skip
     room.register(app)
