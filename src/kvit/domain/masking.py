@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Sequence
 from functools import lru_cache
+from typing import cast
 
 #: How much of a client's name an agent is told.
 SHOW_NAME = frozenset({"none", "masked", "full"})
@@ -44,13 +45,16 @@ def display_name(name: str, show: str) -> str:
 
 
 def display_names(names: Sequence[str], show: str) -> Sequence[str]:
-    """``display_name`` of each, in a tenth of the time where all names are plain."""
+    """``display_name`` of each, many times as fast: names are made of few words."""
     if show != "masked":
         return [display_name(name, show) for name in names]
     joined = "\n".join(names)
-    if _NOT_PLAIN.search(joined) or not unicodedata.is_normalized("NFC", joined):
+    is_plain = joined.count("\n") == len(names) - 1 and not any(gap in joined for gap in _GAPS)
+    words = joined.replace("\n", " \n ").split(" ") if is_plain and names else []
+    masked = list(map(_WORDS.__getitem__, words))
+    if not is_plain or joined[:1] == " " or joined[-1:] == " " or None in masked:
         return [display_name(name, show) for name in names]
-    return _WORD_REST.sub(STARS, joined).split("\n") if names else []
+    return " ".join(cast("list[str]", masked)).split(" \n ") if names else []
 
 
 def mask_query(query: bytes, safe_names: Collection[str]) -> str:
@@ -89,14 +93,28 @@ _SIGNS = re.escape("".join(sorted(_SEPARATORS)))
 _PIECE = re.compile(rf"[^{_SIGNS}]+\.?|[{_SIGNS}]+")
 _ONLY_SIGNS = re.compile(rf"[{_SIGNS}]*")
 
-#: What keeps a list of names from being plain: a sign that is no letter of Latin or Cyrillic and no usual
-#: separator, spaces that are not single, a word of one letter without a point, a name of signs alone.
-_LETTERS = "A-Za-zÀ-ÖØ-öø-ɏЀ-ҁҊ-ӿ"
-_NOT_PLAIN = re.compile(
-    rf"[^{_LETTERS}\-'\"«».,() \n]|  |(?:^|\n) | (?:\n|$)"
-    rf"|(?<![{_LETTERS}])[{_LETTERS}](?![{_LETTERS}.])|(?:^|\n)[^{_LETTERS}\n]+(?:\n|$)"
-)
-_WORD_REST = re.compile(rf"(?<=[{_LETTERS}])[{_LETTERS}]+")
+#: Spaces that are not one between two words.
+_GAPS = ("  ", "\n ", " \n")
+_WORDS_MAX = 50_000
+
+
+class _Words(dict[str, str | None]):
+    """A word without plain spaces -> its masked form; ``None`` where the whole name decides."""
+
+    def __missing__(self, word: str) -> str | None:
+        masked: str | None = word
+        if word not in ("", "\n"):
+            masked = display_name(word, "masked")
+            # Other spaces become plain ones, and signs alone stay only beside a word.
+            if not masked or " " in masked or word.split() != [word]:
+                masked = None
+        if len(self) >= _WORDS_MAX:
+            self.clear()
+        self[word] = masked
+        return masked
+
+
+_WORDS = _Words()
 
 
 def _masked(text: str) -> str:

@@ -27,9 +27,13 @@ def printed_sums(amounts_minor: Sequence[int], exponent: int, mark: str = ".") -
     texts = list(map(str, amounts_minor))
     if exponent == 0:
         return texts
-    if min(amounts_minor, default=0) >= 10**exponent:
-        return [text[:-exponent] + mark + text[-exponent:] for text in texts]
-    return [format_amount(amount, exponent).replace(".", mark) for amount in amounts_minor]
+    printed = [text[:-exponent] + mark + text[-exponent:] for text in texts]
+    least_minor = 10**exponent
+    if min(amounts_minor, default=least_minor) < least_minor:
+        for place, amount_minor in enumerate(amounts_minor):
+            if amount_minor < least_minor:
+                printed[place] = format_amount(amount_minor, exponent).replace(".", mark)
+    return printed
 
 
 def day_printer(pattern: str) -> Callable[[str], str]:

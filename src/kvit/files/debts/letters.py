@@ -51,7 +51,6 @@ class Letters:
         self.codec = codec
         self._replaced = replaced
         self._forbidden = forbidden
-        self._bad = re.compile(f"[\x00-\x09\x0b-\x1f\x7f\x85\u2028\u2029{re.escape(forbidden)}]")
         self._instead = {ord(sign): _INSTEAD.get(sign, " ") for sign in forbidden}
 
     def column(self, texts: Sequence[str]) -> Sequence[str]:
@@ -60,9 +59,11 @@ class Letters:
 
     def are_fine(self, texts: Sequence[str]) -> bool:
         """Can they all stand in the file as they are?"""
-        joined = "\n".join(texts)
-        if joined.count("\n") != max(0, len(texts) - 1) or self._bad.search(joined):
+        joined = "".join(texts)
+        if not joined.isprintable() or any(sign in joined for sign in self._forbidden):
             return False
+        if self.codec == "utf-8":
+            return True
         try:
             joined.encode(self.codec)
         except UnicodeEncodeError:
