@@ -91,7 +91,6 @@ class Tally:
     currencies: set[str] = field(default_factory=set)
     accounts: set[str] = field(default_factory=set)
     zero_count: int = 0
-    _openings: int = 0
     _last: Sheet | None = None
     _is_chain: bool = True
 
@@ -156,9 +155,10 @@ class Tally:
 
     def _finish(self) -> None:
         facts = self.facts
+        several = len(self.currencies) > 1 or len(self.accounts) > 1
         facts.currency = self.currencies.pop() if len(self.currencies) == 1 else ""
         facts.own_account = self.accounts.pop() if len(self.accounts) == 1 else ""
-        if not self._is_chain or not facts.currency or not facts.own_account:
+        if several or not self._is_chain:
             facts.opening_minor = facts.closing_minor = None
         if self.zero_count:
             facts.notes.append(f"{self.zero_count} lines of zero are left out: they are no money.")
