@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from kvit.channels import folder
+from importlib import import_module
+
 from kvit.channels.base import Kind, Settings, option_problem, settings_of
 from kvit.domain.file_terms import ChannelTerms
 
-KINDS: dict[str, Kind] = {"folder": folder.KIND}
+#: Each has a module of its name, loaded when it is used: the libraries of some take a second.
+NAMES = ("folder", "sftp")
+
+
+def kind_of(name: str) -> Kind:
+    """Raises ``KeyError`` for an unknown one."""
+    if name not in NAMES:
+        raise KeyError(name)
+    kind: Kind = import_module(f"kvit.channels.{name}").KIND
+    return kind
 
 
 def channel_problems(terms: ChannelTerms) -> dict[str, str]:
@@ -14,9 +24,9 @@ def channel_problems(terms: ChannelTerms) -> dict[str, str]:
 
     A setting is ``kind``, ``secret``, ``private_key`` or ``options.<name>``.
     """
-    kind = KINDS.get(terms.kind)
-    if kind is None:
-        return {"kind": f"there is no {terms.kind}; known: {', '.join(KINDS)}"}
+    if terms.kind not in NAMES:
+        return {"kind": f"there is no {terms.kind}; known: {', '.join(NAMES)}"}
+    kind = kind_of(terms.kind)
     problems = {}
     for name, value in terms.options:
         if name not in kind.options:
@@ -30,5 +40,5 @@ def channel_problems(terms: ChannelTerms) -> dict[str, str]:
 
 def open_settings(terms: ChannelTerms) -> tuple[Kind, Settings]:
     """For terms without problems."""
-    kind = KINDS[terms.kind]
+    kind = kind_of(terms.kind)
     return kind, settings_of(kind, terms)
