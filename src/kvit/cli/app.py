@@ -8,21 +8,26 @@ from kvit.cli import (
     conformance,
     demo,
     files,
+    imports,
     payments,
     protocols,
+    quarantine,
     receivables,
     reconciling,
     register_room,
+    rules,
     server,
     settlements,
     simulate,
+    suspense,
 )
 from kvit.cli.root import make_root
 
 app = make_root()
 
 for room in (
-    server, receivables, agreements, payments, files, register_room, reconciling, settlements, books,
+    server, receivables, agreements, payments, files, register_room, imports, quarantine,
+    suspense, rules, reconciling, settlements, books,
     protocols, simulate, conformance, demo,
 ):  # fmt: skip
     room.register(app)

@@ -1,16 +1,22 @@
-"""``kvit payment list``, ``void``, ``allocate`` and ``holds``, and ``kvit suspense list``."""
+"""``kvit payment list``, ``void``, ``move``, ``allocate`` and ``holds``."""
 
 from __future__ import annotations
 
 import typer
 
+from kvit.cli.agreement_choice import agreements_of
 from kvit.cli.shared import BILLER, JSON, author, choose_biller, guarded, house, print_json, print_table, say
 from kvit.domain.days import from_us, to_us
 from kvit.domain.money import exponent_of, format_amount
 from kvit.services.corrections import void_payment
+from kvit.services.intake import hands
+from kvit.services.intake.matching import OFF, RULES
+from kvit.services.intake.rules import set_rule
+from kvit.services.intake.undoing import Act
 from kvit.services.reallocation import Wish, reallocate
 from kvit.storage.corrections import SqlCorrections
-from kvit.storage.reports import hold_list, payment_list, suspense_list
+from kvit.storage.intake import SqlIntake
+from kvit.storage.reports import hold_list, payment_list
 
 #: A table for people shows the newest so many; ``--json`` gives all.
 _SHOWN_MAX = 50
@@ -20,13 +26,10 @@ def register(app: typer.Typer) -> None:
     room = typer.Typer(help="What was paid.", no_args_is_help=True)
     room.command("list")(list_payments)
     room.command("void")(void)
+    room.command("move")(move)
     room.command("allocate")(allocate)
     room.command("holds")(list_holds)
     app.add_typer(room, name="payment")
-    nobodys = typer.Typer(help="Money for numbers that nobody has.", no_args_is_help=True)
-    nobodys.callback()(lambda: None)
-    nobodys.command("list")(list_suspense)
-    app.add_typer(nobodys, name="suspense")
 
 
 @guarded
@@ -97,31 +100,6 @@ def list_holds(
     )  # fmt: skip
 
 
-@guarded
-def list_suspense(biller: str = BILLER, json_output: bool = JSON) -> None:
-    """List money that came for a number that nobody has, oldest first: whose it is has to be found out."""
-    with house() as opened:
-        owner, now_us = choose_biller(opened, biller), to_us(opened.clock.now())
-        with opened.database.read() as connection:
-            rows = suspense_list(connection, owner, now_us)
-    if json_output:
-        print_json(rows)
-        return
-    exponent = exponent_of(owner.currency)
-    print_table(
-        f"In suspense at {owner.name}",
-        ("receipt", "received", "days", "number typed", "sum", "by", "txn"),
-        [
-            (
-                row["receipt"], _minute(row["received_at"]), row["age_days"], row["typed"],
-                format_amount(row["amount_minor"], exponent), row["agreement"], row["txn"],
-            )
-            for row in rows
-        ],
-        right=("receipt", "days", "sum"),
-    )  # fmt: skip
-
-
 def _minute(iso: str) -> str:
     return iso[:16].replace("T", " ")
 
@@ -148,6 +126,37 @@ def void(
         )  # fmt: skip
         return
     say(f"Payment {receipt} was voided by {done.author}: {done.reason}. What it had settled is owed again.")
+
+
+@guarded
+def move(
+    receipt: int = typer.Argument(..., help="The receipt number of the payment.", min=1),
+    account: str = typer.Option(..., "--account", help="The account that it belongs to."),
+    rule_off: bool = typer.Option(
+        False, "--rule-off", help="Also switch off the rule that found the wrong one."
+    ),
+    reason: str = typer.Option(..., "--reason", help="Why; it stays in the books."),
+    biller: str = BILLER,
+    json_output: bool = JSON,
+) -> None:
+    """Move a payment that came by a file to the account that it belongs to."""
+    with house() as opened:
+        owner = choose_biller(opened, biller)
+        agreements = {one.agreement_id: one for one in agreements_of(opened, owner)}
+        act = Act(reason.strip(), author(), opened.clock.now())
+        store = SqlIntake(opened.database, owner.biller_id)
+        before = store.read(lambda book: book.line_of(receipt))
+        done = store.write(lambda book: hands.move(book, receipt, account, agreements, act))
+        rule = "" if before is None else before.rule
+        is_off = rule_off and rule in RULES
+        if is_off:
+            store.write(lambda book: set_rule(book, rule, OFF, act.author, act.now))
+    if json_output:
+        print_json({**done._asdict(), "moved_from": receipt, "rule": rule, "rule_off": is_off})
+        return
+    say(f"Payment {receipt} was taken back; account {account} has it as payment {done.receipt}.")
+    if rule:
+        say(f"The rule {rule} had found the wrong account" + (", and is off now." if is_off else "."))
 
 
 @guarded

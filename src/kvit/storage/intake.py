@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, and_, exists, func, select, update
+from sqlalchemy import Connection, and_, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from kvit.domain.errors import ClaimLost
-from kvit.domain.file_rows import CONFIRMED, AssignmentRow, LineActRow, LineRow
+from kvit.domain.file_rows import CONFIRMED, QUARANTINE, AssignmentRow, LineActRow, LineRow, RuleRow
 from kvit.domain.model import ACTIVE, POSTED, PaymentKey, StoredPayment
 from kvit.services.intake.ports import KnownLine, LineChange, Named, Unconfirmed
 from kvit.services.ports import PostingBook, PostingPlan, Situation, Wanted
@@ -19,7 +19,7 @@ from kvit.storage.corrections import SqlCorrectionBook
 from kvit.storage.receivables import SqlReceivables, SqlReceivablesBook
 from kvit.storage.rows import columns_of
 from kvit.storage.schema import accounts, charges, imports, payments
-from kvit.storage.schema_files import money_lines
+from kvit.storage.schema_files import matching_rules, money_lines
 from kvit.storage.tellings import STORED, owner_of_payment
 
 T = TypeVar("T")
@@ -208,8 +208,9 @@ class SqlIntakeBook(SqlReceivablesBook, SqlCorrectionBook):
             money_lines.c.import_id == import_id,
             money_lines.c.line == line,
         )
-        row = self._connection.execute(query.order_by(money_lines.c.line_key)).first()
-        return None if row is None else LineRow(*row)
+        rows = [LineRow(*row) for row in self._connection.execute(query.order_by(money_lines.c.line_key))]
+        # A line that was mended has left another one behind.
+        return min(rows, key=lambda row: row.state != QUARANTINE, default=None)
 
     def line_of(self, receipt: int) -> LineRow | None:
         query = select(*_LINE).where(
@@ -217,6 +218,26 @@ class SqlIntakeBook(SqlReceivablesBook, SqlCorrectionBook):
         )
         rows = [LineRow(*row) for row in self._connection.execute(query)]
         return min(rows, key=lambda row: row.state == CONFIRMED, default=None)
+
+    def waiting(self, states: Collection[str], most: int) -> list[LineRow]:
+        query = (
+            select(*_LINE)
+            .where(money_lines.c.biller_id == self._biller_id, money_lines.c.state.in_(sorted(states)))
+            .order_by(money_lines.c.import_id, money_lines.c.line)
+            .limit(most)
+        )
+        return [LineRow(*row) for row in self._connection.execute(query)]
+
+    def rules(self) -> list[RuleRow]:
+        names = [matching_rules.c[name] for name in RuleRow._fields]
+        query = select(*names).where(matching_rules.c.biller_id == self._biller_id)
+        return [RuleRow(*row) for row in self._connection.execute(query.order_by(matching_rules.c.place))]
+
+    def set_rule(self, row: RuleRow) -> None:
+        where = (matching_rules.c.biller_id == row.biller_id, matching_rules.c.rule == row.rule)
+        changed = self._connection.execute(update(matching_rules).where(*where).values(row._asdict()))
+        if changed.rowcount == 0:
+            self._connection.execute(insert(matching_rules), row._asdict())
 
     def add_acts(self, acts: Sequence[LineActRow]) -> None:
         insert_rows(self._connection, "line_acts", acts)
@@ -270,6 +291,9 @@ class SqlIntake(SqlReceivables):
     def read(self, work: Callable[[Any], T]) -> T:
         with self._database.read() as connection:
             return work(SqlIntakeBook(connection, self._biller_id))
+
+    def write(self, work: Callable[[Any], T]) -> T:
+        return super().write(work)
 
     def _book(self, connection: Connection) -> SqlIntakeBook:
         return SqlIntakeBook(connection, self._biller_id)

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from sqlalchemy import Column, Connection, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
@@ -17,6 +17,7 @@ from kvit.services.receivables.ports import FINISHED, RUNNING, ImportRow, Receiv
 from kvit.storage import billers, sqlite
 from kvit.storage.bulk import add_to_sums, insert_rows, is_postgres, set_columns
 from kvit.storage.engine import RETRIES, Database, is_retryable
+from kvit.storage.periods import hold_open
 from kvit.storage.receivables_reads import Reads
 from kvit.storage.schema import accounts, ids, imports
 
@@ -139,7 +140,7 @@ class SqlReceivables:
         self._spare: sqlite.Connection | None = None
 
     @contextmanager
-    def at_work(self) -> Iterator[SqlReceivables]:
+    def at_work(self) -> Iterator[Self]:
         """For many calls: on SQLite a spare connection keeps the log, and writes it back in the rests."""
         if not self._database.is_postgres:
             self._spare = sqlite.connect(self._database.path)
@@ -202,6 +203,7 @@ class SqlReceivables:
                 began = time.monotonic()
                 if self._database.is_postgres:
                     connection.execute(text(_PLANNING))
+                    hold_open(connection, self._biller_id)
                 elif self._spare is not None:
                     # The log is written back in the rests, not by a commit that others wait for.
                     connection.execute(text("PRAGMA wal_autocheckpoint = 0"))

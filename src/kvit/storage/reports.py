@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, select
+from sqlalchemy import ColumnElement, Connection, Row, Table, func, select
 
 from kvit.domain import days
 from kvit.domain.messages import EXPIRED
 from kvit.domain.model import HELD, NOBODY, POSTED, Biller
 from kvit.storage.schema import accounts, holds, payments
+from kvit.storage.schema_files import assignments
 
 
 def payment_list(
@@ -36,13 +37,19 @@ def payment_list(
 
 
 def suspense_list(connection: Connection, biller: Biller, now_us: int) -> list[dict[str, Any]]:
-    """Money that came for a number that nobody has, oldest first, with its age in whole days."""
+    """Money without an owner, oldest first: its age in whole days, and what is left of it."""
+    gone = (
+        select(func.coalesce(func.sum(assignments.c.amount_minor), 0))
+        .where(assignments.c.biller_id == payments.c.biller_id, assignments.c.receipt == payments.c.receipt)
+        .scalar_subquery()
+    )
     rows = connection.execute(
-        select(payments)
+        select(payments, gone.label("gone_minor"))
         .where(
             payments.c.biller_id == biller.biller_id,
             payments.c.account_id == NOBODY,
             payments.c.state == POSTED,
+            payments.c.amount_minor > gone,
         )
         .order_by(payments.c.receipt)
     )
@@ -53,6 +60,7 @@ def suspense_list(connection: Connection, biller: Biller, now_us: int) -> list[d
             "age_days": (now_us - row.received_at_us) // 86_400_000_000,
             "typed": row.typed,
             "amount_minor": row.amount_minor,
+            "left_minor": row.amount_minor - int(row.gone_minor),
             "currency": row.currency,
             "agreement": row.agreement_id,
             "txn": row.txn,

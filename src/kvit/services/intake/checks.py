@@ -40,12 +40,12 @@ def sift(
             continue
         if before is not None:
             generations[item.key] = before.generation
-        outright = _outright(item, kind, currency, today)
-        if outright is None:
+        plain = outright(item, kind, currency, today)
+        if plain is None:
             rest.append(item)
         else:
-            outright.generation = generations.get(item.key, 0)
-            decided.append(outright)
+            plain.generation = generations.get(item.key, 0)
+            decided.append(plain)
     return decided, rest, generations
 
 
@@ -81,7 +81,7 @@ def _told(item: Item, before: KnownLine, import_id: int) -> Decided:
     )
 
 
-def _outright(item: Item, kind: str, currency: str, today: str) -> Decided | None:
+def outright(item: Item, kind: str, currency: str, today: str) -> Decided | None:
     """Lines about which nothing has to be asked."""
     line = item.line
     if isinstance(line, BadLine):

@@ -34,6 +34,8 @@ RULE_MEANINGS = {
 #: So much of a purpose is looked at.
 _TEXT_LENGTH_MAX = 1_000
 _TOKENS_MAX = 60
+#: Longer numbers have too many neighbours.
+_NEAR_LENGTH_MAX = 20
 #: A number stands within so many characters of the word that announces it.
 _WORD_REACH = 24
 _NUMBER_WORDS = re.compile(
@@ -158,6 +160,21 @@ def plain_number(text: str) -> str:
     """A number without the spaces, dots and hyphens that people put between its digits."""
     bare = re.sub(r"[ \u00a0.-]", "", text)
     return bare if bare.isdigit() and bare.isascii() else text.strip()
+
+
+def near_numbers(number: str) -> set[str]:
+    """Numbers that somebody who mistypes may mean: a digit wrong, two swapped, zeros lost or added."""
+    number = plain_number(number)
+    if not (number.isdigit() and number.isascii() and 3 <= len(number) <= _NEAR_LENGTH_MAX):
+        return set()
+    near = {number.lstrip("0"), "0" + number, "00" + number}
+    for place, digit in enumerate(number):
+        before, after = number[:place], number[place + 1 :]
+        near.update(before + other + after for other in "0123456789")
+        near.update((before + after, before + digit + digit + after))
+        if after:
+            near.add(before + after[0] + digit + after[1:])
+    return near - {number, ""}
 
 
 def name_key(name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
-from kvit.domain.file_rows import LineActRow, LineRow
+from kvit.domain.file_rows import LineActRow, LineRow, RuleRow
 from kvit.domain.model import Biller, JournalRow, PaymentKey, StoredPayment
 from kvit.services.corrections_ports import CorrectionBook
 from kvit.services.ports import PostingBook
@@ -125,6 +125,16 @@ class IntakeBook(PostingBook, CorrectionBook, Protocol):
     def line_of(self, receipt: int) -> LineRow | None:
         """The line that made the payment, or else one that confirms it."""
         ...
+
+    def waiting(self, states: Collection[str], most: int) -> list[LineRow]:
+        """Lines in these states, those that came first before the others."""
+        ...
+
+    def rules(self) -> list[RuleRow]:
+        """The rules that a person has set."""
+        ...
+
+    def set_rule(self, row: RuleRow) -> None: ...
 
     def add_acts(self, acts: Sequence[LineActRow]) -> None: ...
 

@@ -138,16 +138,7 @@ class RegisterSource:
         amount_minor = self.amount_minor(line)
         if amount_minor is None:
             return quarantined(item, "the register does not say what is paid out, and that is to be credited")
-        post = Post(
-            txn=txn_of(item.key, generation),
-            number=number,
-            amount_minor=amount_minor,
-            service=line.service,
-            network_time=line.at,
-            taken=True,
-            booked_on=line.day,
-            fields=_fields(line),
-        )
+        post = post_of(line, item.key, number, amount_minor, generation)
         verdict = (TWIN if is_repeated(item.key) else NEW) if is_known else SUSPENDED
         return Decided(
             item.key, line, verdict, POSTED_LINE if is_known else IN_SUSPENSE, number if is_known else "",
@@ -179,6 +170,20 @@ class _Pool:
 
     def take(self, payment: Unconfirmed) -> None:
         self._taking.add(payment.receipt)
+
+
+def post_of(line: MoneyLine, key: str, number: str, amount_minor: int, generation: int) -> Post:
+    """The payment that a register's line tells of."""
+    return Post(
+        txn=txn_of(key, generation),
+        number=number,
+        amount_minor=amount_minor,
+        service=line.service,
+        network_time=line.at,
+        taken=True,
+        booked_on=line.day,
+        fields=_fields(line),
+    )
 
 
 def txn_of(key: str, generation: int) -> str:

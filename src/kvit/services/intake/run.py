@@ -89,8 +89,9 @@ class Outcome:
 Sources = Callable[[str], Source]
 
 
-def look(office: Office, file: ReadFile, sources: Sources) -> Outcome:
+def look(office: Office, file: ReadFile, sources: Sources, agreement_id: str = "") -> Outcome:
     """What importing would do. Nothing is written."""
+    del agreement_id
     return _Run(office, file, sources, 0, False, is_look=True).run()
 
 
