@@ -61,9 +61,7 @@ def list_suspense(biller: str = BILLER, json_output: bool = JSON) -> None:
     )  # fmt: skip
     if rows:
         total = format_amount(sum(row["left_minor"] for row in rows), exponent)
-        say(
-            f"{total} {owner.currency} in all. `kvit suspense assign RECEIPT --account NUMBER --reason …` gives it."
-        )
+        say(f"{total} {owner.currency} in all. Give it with `kvit suspense assign` or `split`.")
     else:
         say("No money is in suspense.")
 

@@ -38,7 +38,8 @@ class LineRow(NamedTuple):
     Known by (biller, ``source``, ``line_key``) for ever: ``source`` is the agreement's id, or
     ``bank:<account>`` for a statement; the key is a ``kvit.domain.lines.LineIds`` id. ``import_id``,
     ``line``:
-    where it was seen first. ``file_number``: the client's number as the file has it; ``number``: the
+    ``bank:<account>`` for a statement; the key is a ``kvit.domain.lines.LineIds`` id. ``import_id``, ``line``:
+    where it was seen first (or again, after it was undone). ``file_number``: the client's number as the file has it; ``number``: the
     account it went to. ``state``: one of ``LINE_STATES``; ``rule`` and ``reason``: why. ``receipt``: the
     payment
     that it became or confirms. ``generation``: how often it was undone or moved: part of its payment's txn.

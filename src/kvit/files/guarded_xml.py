@@ -80,22 +80,20 @@ class XmlRecords:
         parser = walk.parser(self._override, self._declared)
         if self._override:
             self.encoding = self._override
-        size = idle = 0
+        size_bytes = 0
         try:
             with self._source.open() as stream:
                 while chunk := stream.read(_CHUNK_BYTES):
-                    before = walk.steps
                     parser.Parse(chunk, False)
                     yield from told
                     told.clear()
-                    size += len(chunk)
-                    idle = idle + len(chunk) if walk.steps == before else 0
-                    walk.check(idle)
-                    if size > FILE_BYTES_MAX:
+                    size_bytes += len(chunk)
+                    walk.check(size_bytes - max(parser.CurrentByteIndex, 0))
+                    if size_bytes > FILE_BYTES_MAX:
                         refuse(f"is larger than {FILE_BYTES_MAX >> 30} GB")
             parser.Parse(b"", True)
         except (expat.ExpatError, ValueError, LookupError) as fault:
-            if not walk.steps:
+            if not walk.place_count:
                 raise FileRefused("This is not XML.", "Ask the bank for the file as it was made.") from fault
             self.broken = f"The file breaks off or is damaged in line {parser.ErrorLineNumber}: {fault}."
         yield from told
@@ -111,11 +109,21 @@ def refuse(what: str) -> NoReturn:
     )
 
 
+@dataclass(slots=True, eq=False)
+class _Node:
+    """One way of tags from the root: where it leads, and whether it begins a record."""
+
+    place: str
+    begins: bool
+    depth: int
+    children: dict[str, _Node] = field(default_factory=dict)
+
+
 class _Walk:
     """Where the parser is. The handlers are closures: they run some hundred times a payment."""
 
     def __init__(self, place: Place, marks: frozenset[str], told: list[Record]) -> None:
-        self.steps = 0
+        self.place_count = 0
         self._place = place
         self._marks = marks
         self._told = told
@@ -131,59 +139,66 @@ class _Walk:
         self._hook(parser)
         return parser
 
-    def check(self, idle_bytes: int) -> None:
-        """After each chunk: nothing may be longer than a piece."""
-        if idle_bytes > PIECE_BYTES_MAX or sum(map(len, self._pieces)) > PIECE_BYTES_MAX:
+    def check(self, waiting_bytes: int) -> None:
+        """After each chunk: nothing that is not yet told may be longer than a piece."""
+        if max(waiting_bytes, sum(map(len, self._pieces))) > PIECE_BYTES_MAX:
             refuse(f"has a piece longer than {PIECE_BYTES_MAX >> 20} MB")
 
     def _hook(self, parser: expat.XMLParserType) -> None:
         pieces, told = self._pieces, self._told
-        places: dict[tuple[str, str], tuple[str, bool]] = {}
-        stack: list[tuple[str, bool]] = []
+        node = _Node("", begins=False, depth=0)
+        above: list[_Node] = []
         record: Record | None = None
-        place = ""
-        begins = False
 
         def start(tag: str, attributes: list[str]) -> None:
-            nonlocal place, begins, record
-            self.steps += 1
-            pieces.clear()
-            stack.append((place, begins))
-            if len(stack) > DEPTH_MAX:
-                refuse(f"is nested more than {DEPTH_MAX} deep")
-            try:
-                place, begins = places[place, tag]
-            except KeyError:
-                place, begins = places[place, tag] = self._named(place, tag, len(places))
-            if begins:
-                record = Record(place, parser.CurrentLineNumber, record)
+            nonlocal node, record
+            if pieces:
+                pieces.clear()
+            above.append(node)
+            node = node.children.get(tag) or self._named(node, tag)
+            if node.begins:
+                record = Record(node.place, parser.CurrentLineNumber, record)
             if attributes and record is not None:
                 for name, value in zip(attributes[::2], attributes[1::2], strict=True):
-                    record.texts.setdefault(f"{place}@{name}", []).append(value)
+                    _add(record.texts, f"{node.place}@{name}", value)
 
         def end(_tag: str) -> None:
-            nonlocal place, begins, record
+            nonlocal node, record
             if pieces:
                 text = "".join(pieces).strip()
                 pieces.clear()
                 if text and record is not None:
-                    record.texts.setdefault(place, []).append(text)
-                    if len(record.texts[place]) > TEXTS_MAX:
-                        refuse(f"has more than {TEXTS_MAX} texts of one kind in one place")
-            if begins:
+                    _add(record.texts, node.place, text)
+            if node.begins:
                 assert record is not None
                 told.append(record)
                 record = record.parent
-            place, begins = stack.pop()
+            node = above.pop()
 
         parser.StartElementHandler = start
         parser.EndElementHandler = end
 
-    def _named(self, parent: str, tag: str, count: int) -> tuple[str, bool]:
-        if count > PLACES_MAX:
+    def _named(self, parent: _Node, tag: str) -> _Node:
+        """The place of a way that is gone for the first time; so deep nesting is always seen here."""
+        self.place_count += 1
+        if self.place_count > PLACES_MAX:
             refuse("has too many kinds of elements")
-        place = self._place(parent, tag.rpartition(":")[2])
-        return place, place in self._marks and place != parent
+        if parent.depth >= DEPTH_MAX:
+            refuse(f"is nested more than {DEPTH_MAX} deep")
+        place = self._place(parent.place, tag.rpartition(":")[2])
+        begins = place in self._marks and place != parent.place
+        found = parent.children[tag] = _Node(place, begins, parent.depth + 1)
+        return found
+
+
+def _add(texts: dict[str, list[str]], place: str, text: str) -> None:
+    held = texts.get(place)
+    if held is None:
+        texts[place] = [text]
+    elif len(held) < TEXTS_MAX:
+        held.append(text)
+    else:
+        refuse(f"has more than {TEXTS_MAX} texts of one kind in one place")
 
 
 def _no_doctype(*_parts: object) -> NoReturn:

@@ -138,14 +138,14 @@ class _Batches:
 
 def _check(file: ByteSource, reading: Reading, wish: Wish) -> None:
     """Read everything once: nothing of a file that is cut off goes into the books."""
-    for _batch in reading.batches():
-        pass
+    bad_count = sum(len(batch.bad) for batch in reading.batches())
     form = FORMATS[reading.facts.format]
     if form.kind != wish.kind:
         other = "kvit statement import" if form.kind == STATEMENT else "kvit register import"
         raise NotAllowed(f"{file.name} is a {form.kind} ({form.title}); take it in with `{other}`")
     problems = reading.facts.problems
-    if problems and not wish.despite_totals and not wish.dry_run:
+    # Lines that cannot be read explain totals that do not hold: they wait in quarantine, and block nothing.
+    if problems and not bad_count and not wish.despite_totals and not wish.dry_run:
         raise NotAllowed(
             f"{file.name}: {' '.join(problems)} The file may have been cut off or altered: ask for it again. "
             "Nothing was imported; --despite-totals REASON imports it all the same"

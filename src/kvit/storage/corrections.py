@@ -18,6 +18,7 @@ from kvit.domain.model import (
 from kvit.services.corrections_ports import CorrectionBook, PaymentCase, ReallocationPlan, VoidPlan
 from kvit.storage import billers
 from kvit.storage.engine import RETRIES, Database, is_retryable
+from kvit.storage.periods import hold_open
 from kvit.storage.schema import (
     accounts,
     adjustments,
@@ -57,7 +58,22 @@ class SqlCorrections:
 class SqlCorrectionBook(SqlTellingBook):
     """One open write transaction."""
 
+    _held_open = ""
+
+    def find(
+        self, biller_id: str, *, receipt: int = 0, agreement_id: str = "", txn: str = ""
+    ) -> PaymentKey | None:
+        self._hold_open(biller_id)
+        return super().find(biller_id, receipt=receipt, agreement_id=agreement_id, txn=txn)
+
+    def _hold_open(self, biller_id: str) -> None:
+        """Once, before any account is locked: a close that waits keeps later ones waiting."""
+        if self._held_open != biller_id:
+            hold_open(self._connection, biller_id)
+            self._held_open = biller_id
+
     def payment_case(self, key: PaymentKey) -> PaymentCase:
+        self._hold_open(key.biller_id)
         payment = self._payment(key)
         biller_id, account_id, receipt = key.biller_id, payment.account_id, payment.receipt
         if account_id == NOBODY:  # there is no account to be locked

@@ -27,7 +27,7 @@ T = TypeVar("T")
 _LINE = [money_lines.c[name] for name in columns_of("money_lines")]
 _KNOWN = [money_lines.c[name] for name in KnownLine._fields]
 _LINE_KEY = ("biller_id", "source", "line_key")
-_CHANGED = ("state", "number", "rule", "reason", "receipt", "generation")
+_CHANGED = ("state", "number", "rule", "reason", "receipt", "generation", "import_id", "line")
 #: Documents of a charge that one invoice may be on at most: the rest is not looked at.
 _OWNERS_MAX = 10_000
 

@@ -37,6 +37,7 @@ from kvit.services.ports import (
 )
 from kvit.storage import announced, bounded
 from kvit.storage import postgres_hot as hot
+from kvit.storage.periods import HOLD_MANY, HOLD_ONE, lock_key
 from kvit.storage.postgres_hot import Row
 
 T = TypeVar("T")
@@ -73,6 +74,7 @@ class PostgresPostingBook:
     def situation(self, wanted: Wanted) -> Situation:
         keys, accounts = wanted.payments, wanted.accounts
         self.keys_asked += len(keys)
+        self._hold_open({key.biller_id for key in keys})
         situation = Situation({}, {}, {}, {}, [])
         if wanted.held or wanted.invoices:
             self._read_announced(situation, wanted)
@@ -85,6 +87,14 @@ class PostgresPostingBook:
         self._read_rest(situation, wanted, found)
         self._read_accounts(situation, locked, charges)
         return situation
+
+    def _hold_open(self, biller_ids: set[str]) -> None:
+        """Until the commit no period is closed: a later statement reads which are open."""
+        numbers = sorted(map(lock_key, biller_ids))
+        if len(numbers) == 1:
+            self._connection.execute(HOLD_ONE, numbers)
+        elif numbers:
+            self._connection.execute(HOLD_MANY, [hot.array(numbers)])
 
     def _read_rest(self, situation: Situation, wanted: Wanted, found: psycopg.Cursor[Row]) -> None:
         execute = self._connection.execute

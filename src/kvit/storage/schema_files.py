@@ -233,6 +233,8 @@ due_runs = _table(
 FILES_MUTABLE: dict[str, tuple[str, ...]] = {
     "file_parts": (),
     "money_lines": (
+        "import_id",
+        "line",
         "payer",
         "payer_account",
         "text",

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from kvit.domain.file_terms import DebtTerms
+from kvit.files.debts.banks import OSCHADBANK_DBF, PRIVATBANK, PRIVATBANK_DBF
 from kvit.files.debts.base import DebtFormat, problems_of
+from kvit.files.debts.dbf_table import DBF
+from kvit.files.debts.pain013 import PAIN013
+from kvit.files.debts.sberbank import HASH, PLAIN
 from kvit.files.debts.table import CSV
+from kvit.files.debts.xlsx_table import XLSX
 
-FORMATS: dict[str, DebtFormat] = {form.name: form for form in (CSV,)}
+_ALL = (CSV, XLSX, DBF, PLAIN, HASH, PRIVATBANK, PRIVATBANK_DBF, OSCHADBANK_DBF, PAIN013)
+FORMATS: dict[str, DebtFormat] = {form.name: form for form in _ALL}
 
 
 def debt_problems(terms: DebtTerms) -> dict[str, str]:

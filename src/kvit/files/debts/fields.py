@@ -149,12 +149,12 @@ def _period_cells(head: RegisterHead, letters: Letters) -> Cells:
 
 def _attribute_cells(name: str, letters: Letters) -> Cells:
     def cells(debts: DebtSlice, _first: int) -> Sequence[str]:
-        return letters.column([_attribute(text, name) for text in debts.attributes])
+        return letters.column([attribute(text, name) for text in debts.attributes])
 
     return cells
 
 
-def _attribute(text: str, name: str) -> str:
+def attribute(text: str, name: str) -> str:
     """One attribute of an account; empty where it has none of that name."""
     values = json.loads(text) if text else {}
     return str(values.get(name, ""))

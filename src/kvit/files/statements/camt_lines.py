@@ -22,10 +22,25 @@ _REFERENCES = (
     "AcctSvcrRef", "MsgId", "PmtInfId", "InstrId", "EndToEndId", "UETR", "TxId", "MndtId", "ChqNb",
     "ClrSysRef",
 )  # fmt: skip
+_REFERENCE_PLACES = tuple((name, f"T/Refs/{name}") for name in _REFERENCES)
 _RETURN = ("T/RtrInf/Rsn/Cd", "T/RtrInf/Rsn/Prtry")
 _UNIQUE = ("AcctSvcrRef", "UETR", "TxId")
 #: Said where there is no reference, in any letter case.
 _NO_REFERENCE = frozenset({"NOTPROVIDED", "NOTAVAILABLE"})
+#: What else is kept of an entry and of a payment.
+_MORE_OF_ENTRY = (
+    ("kind", "N/BkTxCd/Domn/Fmly/SubFmlyCd", "N/BkTxCd/Prtry/Cd"),
+    ("entry_reference", "N/NtryRef"),
+    ("about_entry", "N/AddtlNtryInf"),
+)
+_MORE_OF_PART = (
+    ("return_reason", "T/RtrInf/Rsn/Cd"),
+    ("return_reason", "T/RtrInf/Rsn/Prtry"),
+    ("ultimate_payer", "T/RltdPties/UltmtDbtr/Nm"),
+    ("instructed", "T/AmtDtls/InstdAmt/Amt"),
+    ("part", "T/Amt"),
+    ("about", "T/AddtlTxInf"),
+)
 _QRR_CARRY = (0, 9, 4, 6, 8, 2, 7, 1, 3, 5)
 _QRR_DIGITS = 27
 _RF = re.compile(r"RF[0-9]{2}[0-9A-Z]{1,21}")
@@ -144,10 +159,11 @@ def make_line(
 
 def _ids(entry: Record, part: Record | None) -> dict[str, str]:
     found: dict[str, str] = {}
-    for name in _REFERENCES:
-        said = part.first(f"T/Refs/{name}") if part else ""
-        if said and said.upper() not in _NO_REFERENCE:
-            found[name] = said
+    if part is not None:
+        texts = part.texts
+        for name, place in _REFERENCE_PLACES:
+            if place in texts and texts[place][0].upper() not in _NO_REFERENCE:
+                found[name] = texts[place][0]
     booking = entry.first("N/AcctSvcrRef")
     if booking and booking.upper() not in _NO_REFERENCE:
         found["entry"] = booking
@@ -220,21 +236,13 @@ def _rest_97(text: str) -> int:
 def _more(
     entry: Record, part: Record | None, ids: dict[str, str], reference: str, value: str
 ) -> tuple[tuple[str, str], ...]:
-    found = [("reference", reference), ("value_day", value), ("status", entry.first("N/Sts"))]
-    found += ids.items()
-    kind = entry.first("N/BkTxCd/Domn/Fmly/SubFmlyCd", "N/BkTxCd/Prtry/Cd")
-    found += [("kind", kind), ("entry_reference", entry.first("N/NtryRef"))]
+    found = [("reference", reference), ("value_day", value), ("status", entry.first("N/Sts")), *ids.items()]
+    for name, *places in _MORE_OF_ENTRY:
+        found.append((name, entry.first(*places)))
     if part is not None:
-        found += [
-            ("return_reason", part.first(*_RETURN)),
-            ("ultimate_payer", part.first("T/RltdPties/UltmtDbtr/Nm")),
-            ("instructed", _money(part, "T/AmtDtls/InstdAmt/Amt")),
-            ("part", _money(part, "T/Amt")),
-            ("about", plain(_further(part))),
-        ]
-    found += [("about_entry", plain(entry.first("N/AddtlNtryInf")))]
-    return tuple((name, text) for name, text in found if text)
-
-
-def _money(record: Record, place: str) -> str:
-    return f"{record.first(place)} {record.first(f'{place}@Ccy')}".strip()
+        texts = part.texts
+        for name, place in _MORE_OF_PART:
+            if place in texts:
+                currency = part.first(f"{place}@Ccy")
+                found.append((name, f"{plain(' '.join(texts[place]))} {currency}".rstrip()))
+    return tuple([pair for pair in found if pair[1]])

@@ -14,15 +14,7 @@ from kvit.files.base import ByteSource, Format
 from kvit.files.errors import FileRefused
 from kvit.files.statements.kit import Item, StatementReading, Tally, bad
 from kvit.files.statements.onec_balances import Totals, check
-from kvit.files.statements.onec_lines import (
-    Document,
-    Values,
-    is_key,
-    is_purpose,
-    make_line,
-    movements,
-    spelled,
-)
+from kvit.files.statements.onec_lines import Document, Values, key_of, make_line, movements
 from kvit.files.texts import PAGES, codec_of, find_encoding, shown, text_lines
 
 SIGNATURE = "1cclientbankexchange"
@@ -38,6 +30,8 @@ _WORDS = ("СекцияДокумент", "СекцияРасчСчет", "Ве�
 _KAZAKH = "ҚқҺһӘәҢң".encode("kz1048")
 _BALKAN = "ЂђЉљЊњЏџЃѓ".encode("cp1251")
 _DOCUMENT, _ACCOUNT = "секциядокумент", "секциярасчсчет"
+#: A line within a section that begins otherwise is none of these marks.
+_MARKS_BEGIN = frozenset("СсКк \t")
 _ENDS = frozenset({"конецдокумента", "конецрасчсчет"})
 
 
@@ -106,6 +100,9 @@ class OneCReading(StatementReading):
         section = _Section(0, "")
         sheet_count = 0
         for number, line in lines:
+            if section.kind and line[:1] not in _MARKS_BEGIN:
+                section.add(line)
+                continue
             word, equals, said = line.partition("=")
             folded = word.strip().casefold()
             if folded in {_DOCUMENT, _ACCOUNT}:
@@ -124,7 +121,7 @@ class OneCReading(StatementReading):
                 return
             elif section.kind:
                 section.add(line)
-            elif spelled(word.strip()) == "РасчСчет" and said.strip():
+            elif said.strip() and key_of(word).name == "РасчСчет":
                 self._account(_bare(said))
         yield from section.broken()
         tally.facts.problems.append("The file breaks off: its last line, КонецФайла, is missing.")
@@ -184,16 +181,16 @@ class _Section:
         """What stands behind the keys; a line without a key goes on with the value before it."""
         values: Values = {}
         last = ""
+        in_text = False
         for text in self._texts[1:]:
             word, equals, said = text.partition("=")
-            key = spelled(word.strip())
+            key = key_of(word)
             # Within a payment's text, a key that was there already is a word of the text.
-            in_purpose = is_purpose(last)
-            if equals and is_key(word.strip(), in_purpose) and not (in_purpose and values.get(key)):
-                last = key
-                said = said.strip()
+            if equals and (key.counts_in_text and not values.get(key.name) if in_text else key.counts):
+                last, in_text = key.name, key.opens_text
             else:
-                said = text.strip()
+                said = text
+            said = said.strip()
             if last in values:
                 values[last] = f"{values[last]} {said}".strip()
             elif last:

@@ -54,27 +54,30 @@ _TOLD = frozenset({*PURPOSES, "Сумма", "СуммаПриход", "Сумм�
 Values = dict[str, str]
 
 
-@lru_cache(maxsize=4096)
-def spelled(key: str) -> str:
-    """The key as this file names it; a key that it does not know as it stands."""
-    return _SPELLINGS.get(key.casefold(), key)
+class Key(NamedTuple):
+    """A word before ``=``: how this file spells it, and whether it is a key.
 
-
-def is_purpose(key: str) -> bool:
-    return key in _PURPOSE_SET
-
-
-@lru_cache(maxsize=4096)
-def is_key(word: str, in_purpose: bool) -> bool:
-    """Whether a line that begins with ``word=`` names a value, and does not go on with the one before.
-
-    Within a payment's text an unknown word is a key only if it is written like one: ``НоваяГрафа``.
+    It may be one outside (``counts``) and none within a payment's text (``counts_in_text``), where an unknown
+    word is a key only if it is written like one: ``НоваяГрафа``.
     """
-    if not _KEY.fullmatch(word):
-        return False
-    if word.casefold().startswith(_STEMS):
-        return not in_purpose or word[:1].isupper()
-    return not in_purpose or _CAMEL.fullmatch(word) is not None
+
+    name: str
+    counts: bool
+    counts_in_text: bool
+    opens_text: bool
+
+
+@lru_cache(maxsize=4096)
+def key_of(written: str) -> Key:
+    """What a word before ``=`` is."""
+    word = written.strip()
+    folded = word.casefold()
+    name = _SPELLINGS.get(folded, word)
+    counts = _KEY.fullmatch(word) is not None
+    is_usual = folded.startswith(_STEMS) and word[:1].isupper()
+    return Key(
+        name, counts, counts and (is_usual or _CAMEL.fullmatch(word) is not None), name in _PURPOSE_SET
+    )
 
 
 def day_of(text: str) -> str:

@@ -218,7 +218,7 @@ def _waiting(book: IntakeBook, place: tuple[int, int]) -> LineRow:
 def _write(book: IntakeBook, row: LineRow, decided: Decided, verb: str, act: Act) -> Handled:
     change = LineChange(
         decided.state, decided.number, decided.rule, decided.reason, decided.receipt, decided.generation,
-        row.source, row.line_key,
+        row.import_id, row.line, row.source, row.line_key,
     )  # fmt: skip
     book.change_lines([change])
     (act_id,) = book.take_ids(1)

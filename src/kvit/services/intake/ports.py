@@ -59,6 +59,8 @@ class LineChange(NamedTuple):
     reason: str
     receipt: int | None
     generation: int
+    import_id: int
+    line: int
     source: str
     line_key: str
 

@@ -149,7 +149,9 @@ def take_back(book: IntakeBook, row: LineRow, act: Act) -> bool:
 
 def forgotten(row: LineRow, reason: str) -> LineChange:
     """The line as if it had not come: the next import of it books it anew, under a new id."""
-    return LineChange(UNDONE, "", "", reason, None, row.generation + 1, row.source, row.line_key)
+    return LineChange(
+        UNDONE, "", "", reason, None, row.generation + 1, row.import_id, row.line, row.source, row.line_key
+    )
 
 
 def line_act(row: LineRow, act_id: int, verb: str, state: str, act: Act) -> LineActRow:

@@ -30,7 +30,16 @@ def write_decided(
     book.change_lines(
         [
             LineChange(
-                one.state, one.number, one.rule, one.reason, one.receipt, one.generation, source, one.key
+                one.state,
+                one.number,
+                one.rule,
+                one.reason,
+                one.receipt,
+                one.generation,
+                import_id,
+                one.line.line,
+                source,
+                one.key,
             )
             for one in decided
             if one.state and one.generation > 0

@@ -14,7 +14,7 @@ down_revision = "0004"
 NEWLY_FROZEN: dict[str, tuple[str, ...]] = {
     "file_parts": ("biller_id", "digest", "part", "content"),
     "money_lines": (
-        "biller_id", "source", "line_key", "import_id", "line", "kind", "day", "at", "direction",
+        "biller_id", "source", "line_key", "kind", "day", "at", "direction",
         "amount_minor", "currency", "file_number", "service", "document", "fee_minor", "net_minor",
     ),
     "line_acts": (
