@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -53,7 +54,16 @@ def slice_of(debts: tuple[Debt, ...] | list[Debt]) -> DebtSlice:
     )
 
 
-def head_of(form: str, *, columns: Pairs = (), currency: str = "RUB", **options: str) -> RegisterHead:
+def head_of(
+    form: str,
+    settings: Mapping[str, str] | None = None,
+    *,
+    columns: Pairs = (),
+    currency: str = "RUB",
+    **more: str,
+) -> RegisterHead:
+    """The head of a register whose options are ``settings`` and ``more``; none of them is wrong."""
+    options = {**(settings or {}), **more}
     terms = DebtTerms(form, options=tuple(options.items()), columns=columns)
     assert debt_problems(terms) == {}
     return RegisterHead(

@@ -76,9 +76,8 @@ def test_every_switch() -> None:
     ],
 )  # fmt: skip
 def test_sums(options: dict[str, str], amount_minor: int, printed: str) -> None:
-    head = head_of(
-        "csv", columns=(("n", "number"), ("a", "amount")), header="off", encoding="utf-8", **options
-    )
+    settings = {"header": "off", "encoding": "utf-8", **options}
+    head = head_of("csv", settings, columns=(("n", "number"), ("a", "amount")))
     assert written(head, "csv", [Debt("1", amount_minor)])[0] == f"1;{printed}\r\n".encode()
     assert written(head, "csv", [Debt("1", amount_minor), Debt("2", 5)])[0].startswith(
         f"1;{printed}\r\n".encode()
