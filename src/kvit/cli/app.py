@@ -10,6 +10,7 @@ from kvit.cli import (
     files,
     imports,
     payments,
+    periods,
     protocols,
     quarantine,
     receivables,
@@ -27,7 +28,7 @@ app = make_root()
 
 for room in (
     server, receivables, agreements, payments, files, register_room, imports, quarantine,
-    suspense, rules, reconciling, settlements, books,
+    suspense, rules, reconciling, settlements, periods, books,
     protocols, simulate, conformance, demo,
 ):  # fmt: skip
     room.register(app)
