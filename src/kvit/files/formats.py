@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kvit.files.base import Format
-from kvit.files.registers import qiwi
+from kvit.files.registers import layouts, qiwi, table
 from kvit.files.statements import camt, mt940, ofx, onec
 
 FORMATS: dict[str, Format] = {
@@ -14,5 +14,7 @@ FORMATS: dict[str, Format] = {
         mt940.format_(),
         ofx.format_(),
         qiwi.FORMAT,
+        *layouts.FORMATS,
+        table.FORMAT,
     )
 }  # fmt: skip

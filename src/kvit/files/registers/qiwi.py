@@ -63,7 +63,7 @@ def read(source: ByteSource, options: ReadOptions) -> Reading:
 
 
 def _walk(blocks: Iterator[TextBlock], rows: RowReader, facts: FileFacts) -> Iterator[Batch]:
-    plain = rows.layout.line_pattern("\t")
+    plain = rows.layout.line_pattern(len(PLACES), "\t")
     total = ""
     for block in blocks:
         lines = None

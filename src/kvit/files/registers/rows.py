@@ -54,14 +54,14 @@ class Layout:
     number: NumberRule = field(default_factory=NumberRule)
     reversal_words: tuple[str, ...] = REVERSAL_WORDS
 
-    def line_pattern(self, delimiter: str) -> re.Pattern[str]:
-        """What matches whole lines, one or more, of which every cell with a pattern of its own is plain."""
+    def line_pattern(self, width: int, delimiter: str) -> re.Pattern[str]:
+        """What matches whole lines of ``width`` cells whose values need no look at each."""
         known = readers(self.sums, self.number, self.reversal_words)
         patterns = {place: known[name].pattern for name, place in self.places.items() if name in known}
         patterns |= {self.places[name]: pattern for name, pattern in _MOMENTS if name in self.places}
         mark = re.escape(delimiter)
         other = rf'[^{mark}\n"]*+'
-        cells = [patterns.get(place) or other for place in range(self.width)]
+        cells = [patterns.get(place) or other for place in range(width)]
         return re.compile(f"(?:{mark.join(cells)}\n)++")
 
 
