@@ -1,32 +1,35 @@
-"""``kvit register send``, ``again``, ``list``, ``show``, ``accept`` and ``reject``: debts told to banks."""
+"""``kvit register send``, ``again``, ``list``, ``show`` and ``accept``: debts told to banks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import typer
 
-from kvit.cli.agreement_choice import choose_agreement
-from kvit.cli.shared import BILLER, JSON, author, choose_biller, guarded, house, print_json, print_table, say
+from kvit.cli.registers_refused import reject
+from kvit.cli.registers_shown import (
+    AGREEMENT,
+    NUMBER,
+    as_json,
+    money,
+    office_of,
+    print_rejects,
+    reject_json,
+    told_json,
+)
+from kvit.cli.shared import BILLER, JSON, guarded, print_json, print_table, say
 from kvit.cli.writing import place_of, write_whole
 from kvit.domain.days import from_us
-from kvit.domain.file_rows import DebtRegisterRow, DebtRejectRow
 from kvit.domain.file_terms import BY_ACCOUNT, BY_INVOICE_ROW, CHANGES, FULL
-from kvit.domain.money import format_amount
-from kvit.main.debts import debt_office, debt_terms
+from kvit.main.debts import debt_terms
 from kvit.services.debts.deciding import accept as accept_register
 from kvit.services.debts.deciding import find_register
 from kvit.services.debts.making import Made, make_register
 from kvit.services.debts.ports import DebtOffice
 from kvit.services.debts.told import lines_of
 
-AGREEMENT = typer.Option("", "--agreement", help="The agreement's id, where there are several.")
-NUMBER = typer.Option(..., "--number", help="The register's number.", min=1)
 #: Rows of a register that a table for people shows.
 _SHOWN_MAX = 50
 
@@ -41,6 +44,7 @@ class Kind(StrEnum):
 def register(room: typer.Typer) -> None:
     for name, command in (
         ("send", send), ("again", again), ("list", list_registers), ("show", show), ("accept", accept),
+        ("reject", reject),
     ):  # fmt: skip
         room.command(name)(command)
 
@@ -107,7 +111,7 @@ def list_registers(agreement: str = AGREEMENT, biller: str = BILLER, json_output
             [
                 (
                     row.register_number, one["as_of"][:16].replace("T", " "), row.rows_kind, row.contents,
-                    row.row_count, _money(office, row.total_minor), row.state, row.file_name,
+                    row.row_count, money(office, row.total_minor), row.state, row.file_name,
                 )
                 for row, one in zip(rows, found, strict=True)
             ],
@@ -129,9 +133,9 @@ def show(
         refused = office.store.rejects(row.agreement_id, number)
         told = lines_of(office.store.read(row.rows_digest))
         if json_output:
-            found = {**as_json(office, row), "rejects": [_reject(one) for one in refused]}
+            found = {**as_json(office, row), "rejects": [reject_json(one) for one in refused]}
             if rows:
-                found["told"] = [_told(at, key, amount) for at, (key, amount) in enumerate(told, 1)]
+                found["told"] = [told_json(at, key, amount) for at, (key, amount) in enumerate(told, 1)]
             print_json(found)
             return
         print_table(
@@ -139,13 +143,15 @@ def show(
             [(name, value) for name, value in as_json(office, row).items() if value not in ("", None)],
         )  # fmt: skip
         if rows:
-            shown = [_told(at, key, amount) for at, (key, amount) in enumerate(islice(told, _SHOWN_MAX), 1)]
+            shown = [
+                told_json(at, key, amount) for at, (key, amount) in enumerate(islice(told, _SHOWN_MAX), 1)
+            ]
             print_table(
                 "Rows", ("row", "account", "document", "period", "sum"),
                 [
                     (
                         one["row"], one["account"], one["document"], one["period"],
-                        _money(office, one["amount_minor"]),
+                        money(office, one["amount_minor"]),
                     )
                     for one in shown
                 ],
@@ -179,41 +185,6 @@ def accept(
             say(f"It takes the place of: {', '.join(map(str, superseded))}.")
 
 
-@contextmanager
-def office_of(agreement: str, biller: str) -> Iterator[DebtOffice]:
-    """The house opened for one agreement's registers."""
-    with house() as opened:
-        owner = choose_biller(opened, biller)
-        yield debt_office(opened, owner, choose_agreement(opened, owner, agreement), author())
-
-
-def as_json(office: DebtOffice, row: DebtRegisterRow) -> dict[str, Any]:
-    """One register for programs."""
-    zone = office.agreement.timezone
-
-    def instant(at_us: int | None) -> str:
-        return "" if at_us is None else from_us(at_us, zone).isoformat()
-
-    return {
-        "agreement": row.agreement_id, "number": row.register_number, "kind": row.rows_kind,
-        "contents": row.contents, "base": row.base_number, "format": row.format, "file_name": row.file_name,
-        "sha256": row.file_digest, "rows": row.row_count, "total_minor": row.total_minor,
-        "currency": office.agreement.currency, "as_of": instant(row.as_of_us), "state": row.state,
-        "author": row.author, "made_at": instant(row.made_at_us), "sent_at": instant(row.sent_at_us),
-        "decided_at": instant(row.decided_at_us), "comment": row.comment,
-    }  # fmt: skip
-
-
-def print_rejects(refused: list[DebtRejectRow]) -> None:
-    """Rows that the bank refused, with whose they are."""
-    if refused:
-        print_table(
-            "Refused by the bank", ("row", "account", "document", "reason"),
-            [(one["row"], one["account"], one["document"], one["reason"]) for one in map(_reject, refused)],
-            right=("row",),
-        )  # fmt: skip
-
-
 def _report(office: DebtOffice, made: Made, path: Path | None, json_output: bool) -> None:
     row, replaced = made.register, made.replaced
     if json_output:
@@ -225,7 +196,7 @@ def _report(office: DebtOffice, made: Made, path: Path | None, json_output: bool
         return
     say(
         f"Register {row.register_number} for {office.agreement.title}: {row.row_count} rows by "
-        f"{row.rows_kind}, {_money(office, row.total_minor)} {office.agreement.currency}, "
+        f"{row.rows_kind}, {money(office, row.total_minor)} {office.agreement.currency}, "
         f"{row.contents}, as of {from_us(row.as_of_us, office.agreement.timezone):%Y-%m-%d %H:%M}"
     )
     if replaced.count:
@@ -237,29 +208,3 @@ def _report(office: DebtOffice, made: Made, path: Path | None, json_output: bool
     where = f"written to {path}" if path else "kept; `kvit register again` writes it to a file"
     say(f"{row.file_name}: {where}.")
     say(f"When the bank has taken it: kvit register accept --number {row.register_number}")
-
-
-def _reject(one: DebtRejectRow) -> dict[str, Any]:
-    number, _, rest = one.row_key.partition("\t")
-    return {
-        "row": one.row_number,
-        "account": number,
-        "document": rest.partition("\t")[0],
-        "reason": one.reason,
-    }
-
-
-def _told(at: int, key: str, amount_minor: int) -> dict[str, Any]:
-    number, _, rest = key.partition("\t")
-    document, _, period = rest.partition("\t")
-    return {
-        "row": at,
-        "account": number,
-        "document": document,
-        "period": period,
-        "amount_minor": amount_minor,
-    }
-
-
-def _money(office: DebtOffice, amount_minor: int) -> str:
-    return format_amount(amount_minor, office.agreement.exponent)
