@@ -36,13 +36,11 @@ class LineRow(NamedTuple):
     """One line of a register or statement, and what became of it.
 
     Known by (biller, ``source``, ``line_key``) for ever: ``source`` is the agreement's id, or
-    ``bank:<account>`` for a statement; the key is a ``kvit.domain.lines.LineIds`` id. ``import_id``,
-    ``line``:
-    ``bank:<account>`` for a statement; the key is a ``kvit.domain.lines.LineIds`` id. ``import_id``, ``line``:
-    where it was seen first (or again, after it was undone). ``file_number``: the client's number as the file has it; ``number``: the
-    account it went to. ``state``: one of ``LINE_STATES``; ``rule`` and ``reason``: why. ``receipt``: the
-    payment
-    that it became or confirms. ``generation``: how often it was undone or moved: part of its payment's txn.
+    ``bank:<account>`` for a statement; the key is a ``kvit.domain.lines.LineIds`` id. ``import_id`` and
+    ``line``: where it was seen first (or again, after it was undone). ``file_number``: the client's number
+    as the file has it; ``number``: the account that it went to, or a lump sum's agreement. ``state``: one
+    of ``LINE_STATES``; ``rule`` and ``reason``: why. ``receipt``: the payment that it became or confirms.
+    ``generation``: how often it was undone or moved: part of its payment's txn.
     """
 
     biller_id: str

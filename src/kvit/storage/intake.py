@@ -129,7 +129,7 @@ class SqlIntakeBook(SqlReceivablesBook, SqlCorrectionBook):
             .distinct()
             .limit(_OWNERS_MAX)
         )
-        return _grouped(self._connection.execute(query).tuples().all())
+        return _grouped(self._connection.execute(query).all())
 
     def payers(self, payer_accounts: Collection[str]) -> dict[str, set[str]]:
         if not payer_accounts:
@@ -145,7 +145,7 @@ class SqlIntakeBook(SqlReceivablesBook, SqlCorrectionBook):
             )
             .distinct()
         )
-        return _grouped(self._connection.execute(query).tuples().all())
+        return _grouped(self._connection.execute(query).all())
 
     def names(self) -> list[Named]:
         query = select(accounts.c.number, accounts.c.name).where(
@@ -266,7 +266,7 @@ class SqlIntakeBook(SqlReceivablesBook, SqlCorrectionBook):
         )
 
 
-def _grouped(pairs: Sequence[tuple[str, str]]) -> dict[str, set[str]]:
+def _grouped(pairs: Sequence[Any]) -> dict[str, set[str]]:
     grouped: dict[str, set[str]] = {}
     for key, value in pairs:
         grouped.setdefault(key, set()).add(value)

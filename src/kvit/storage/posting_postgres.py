@@ -82,6 +82,10 @@ class PostgresPostingBook:
         if len(keys) == len(accounts) == wanted.ids_count == 1:
             return self._situation_of_one(keys[0], accounts[0])
         found = self._each(hot.FIND, keys)
+        if not accounts:  # all of it is for nobody
+            self._read_rest(situation, wanted, found)
+            self._read_voids(situation)
+            return situation
         locked = self._each(hot.LOCK, accounts)
         charges = self._each(hot.CHARGES, accounts)
         self._read_rest(situation, wanted, found)
