@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from functools import partial
 from typing import Any
 
@@ -38,13 +38,14 @@ class SqlDebts:
     def debts(self, question: Question) -> Iterator[Iterator[FoundDebts]]:
         """What is owed, by client's number in the order of its characters, from one snapshot."""
         with snapshot(self._database) as connection:
-            if question.by_invoice:
-                rows = _stream(connection, _invoices_query(connection, question), self._biller_id)
-                yield invoice_slices(rows, question)
-            else:
-                rows = _stream(connection, _accounts_query(connection, question), self._biller_id)
-                are_told = not question.everything
-                yield (account_slice(list(zip(*some, strict=True)), are_told=are_told) for some in rows)
+            query = _invoices_query if question.by_invoice else _accounts_query
+            # Closed here, whoever broke off: the cursor must not outlive its connection.
+            with closing(_stream(connection, query(connection, question), self._biller_id)) as rows:
+                if question.by_invoice:
+                    yield invoice_slices(rows, question)
+                else:
+                    are_told = not question.everything
+                    yield (account_slice(list(zip(*some, strict=True)), are_told=are_told) for some in rows)
 
     def keeping(self) -> Keeping:
         return Keeping(self._database, self._biller_id)
@@ -165,7 +166,7 @@ def _invoices_query(connection: Connection, question: Question) -> str:
     )
 
 
-def _stream(connection: Connection, query: str, biller_id: str) -> Iterator[Sequence[Sequence[Any]]]:
+def _stream(connection: Connection, query: str, biller_id: str) -> Generator[Sequence[Sequence[Any]]]:
     """Some thousand rows at a time, straight from the driver: its rows are plain tuples."""
     driver: Any = connection.connection.driver_connection
     if connection.dialect.name == "postgresql":
