@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kvit.files.base import Format
-from kvit.files.registers import layouts, qiwi, table
+from kvit.files.registers import layouts, qiwi, sberbank_a, sberbank_b, sberbank_c, table
 from kvit.files.statements import camt, mt940, ofx, onec
 
 FORMATS: dict[str, Format] = {
@@ -14,6 +14,9 @@ FORMATS: dict[str, Format] = {
         mt940.format_(),
         ofx.format_(),
         qiwi.FORMAT,
+        sberbank_a.FORMAT,
+        sberbank_b.FORMAT,
+        sberbank_c.FORMAT,
         *layouts.FORMATS,
         table.FORMAT,
     )

@@ -34,9 +34,9 @@ class NumberRule(NamedTuple):
     """How the client's number is got out of its cell.
 
     ``mask``: a pattern searched in the cell; its first group, or all of it, is the number. ``prefix``:
-    taken off where the number begins with it. ``length_min``, ``length_max``: 0 for any.
-    ``may_be_numeric``: the biller's numbers are digits that never begin with 0, so that a table's quantity
-    has lost nothing.
+    taken off where the number begins with it. ``skip``: so many characters before it. ``length_min``,
+    ``length_max``: 0 for any. ``may_be_numeric``: the biller's numbers are digits that never begin with 0,
+    so that a table's quantity has lost nothing.
     """
 
     prefix: str = ""
@@ -44,11 +44,12 @@ class NumberRule(NamedTuple):
     length_min: int = 0
     length_max: int = 0
     may_be_numeric: bool = False
+    skip: int = 0
 
     @property
     def is_plain(self) -> bool:
         """Whether the cell is the number."""
-        return not (self.prefix or self.mask or self.length_min or self.length_max)
+        return not (self.mask or self.skip or self.prefix or self.length_min or self.length_max)
 
 
 class Reader(NamedTuple):
@@ -121,7 +122,7 @@ def read_client(text: str, rule: NumberRule) -> str | Unreadable:
         if not found:
             return Unreadable("there is no client's number in this cell")
         bare = found.group(1) if rule.mask.groups else found.group()
-    bare = bare.removeprefix(rule.prefix)
+    bare = bare[rule.skip :].removeprefix(rule.prefix)
     if len(bare) < rule.length_min or (rule.length_max and len(bare) > rule.length_max):
         return Unreadable(f"{bare!r} has not as many characters as a client's number")
     return read_number(bare)

@@ -7,16 +7,15 @@ QIWI's settlement rules (official); the date pattern and the line ends are not p
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
-from kvit.domain.lines import REGISTER, BadLine, Batch, FileFacts
+from kvit.domain.lines import REGISTER, FileFacts
 from kvit.files.base import ByteSource, Format, Option, Reading, ReadOptions
-from kvit.files.cells import Unreadable
-from kvit.files.registers.kit import Register, Tally, split_proven
+from kvit.files.registers.framed import framed, sums_of
+from kvit.files.registers.kit import Tally
 from kvit.files.registers.moments import ZoneShift
-from kvit.files.registers.rows import Layout, RowReader
-from kvit.files.registers.sums import SumStyle, read_sum
-from kvit.files.texts import TextBlock, find_encoding, head_text, shown, text_blocks
+from kvit.files.registers.rows import Layout
+from kvit.files.registers.sums import SumStyle
+from kvit.files.texts import head_text
 
 MOSCOW = "Europe/Moscow"
 PLACES = {"id": 0, "date": 1, "time": 2, "number": 3, "amount": 4}
@@ -47,7 +46,6 @@ def fits(name: str, head: bytes) -> int:
 
 def read(source: ByteSource, options: ReadOptions) -> Reading:
     """Raises ``FileRefused`` for an encoding or a zone that is not known."""
-    encoding = find_encoding(source, wanted=options.encoding)
     zone = options.options.get("timezone") or MOSCOW
     layout = Layout(
         PLACES,
@@ -56,59 +54,40 @@ def read(source: ByteSource, options: ReadOptions) -> Reading:
         required=frozenset({"id", "number"}),
         shift=ZoneShift(zone, options.options.get("agreement_timezone", "")),
     )
-    return Register(
-        FileFacts("qiwi", shown(encoding)),
-        lambda facts: _walk(text_blocks(source, encoding), RowReader(layout), facts),
-    )
+    return framed("qiwi", source, options, layout, ("\t", ""), _Total)
 
 
-def _walk(blocks: Iterator[TextBlock], rows: RowReader, facts: FileFacts) -> Iterator[Batch]:
-    plain = rows.layout.line_pattern(len(PLACES), "\t")
-    total = ""
-    for block in blocks:
-        lines = None
-        if not total and plain.fullmatch(block.text):
-            columns = split_proven(block.text, "\t", len(PLACES))
-            lines = rows.proven(range(block.first, block.first + len(columns[0])), columns)
-        if lines is None:
-            batch, total = _line_by_line(block, rows, total, facts)
-            yield batch
-        else:
-            yield Batch(lines, [])
-    rows.tally.close(facts)
-    _check(total, rows.tally, facts)
+class _Total:
+    """The last line: ``Total:``, how many payments, their sum."""
 
+    def __init__(self, facts: FileFacts, style: SumStyle) -> None:
+        self._facts = facts
+        self._style = style
+        self._text = ""
 
-def _line_by_line(block: TextBlock, rows: RowReader, total: str, facts: FileFacts) -> tuple[Batch, str]:
-    """Also the line of totals as it stands, if there was one by now."""
-    batch = Batch([], [])
-    for number, text in enumerate(block.text[:-1].split("\n"), block.first):
-        if not text.strip():
-            continue
+    @property
+    def is_closed(self) -> bool:
+        return bool(self._text)
+
+    def takes(self, line: int, text: str) -> bool:
         if _IS_TOTAL.match(text):
-            total = text
-            continue
-        if total:
-            facts.problems.append(f"Line {number} follows the line of totals.")
-        line = rows.one(number, text.split("\t"), text)
-        if isinstance(line, BadLine):
-            batch.bad.append(line)
-        else:
-            batch.lines.append(line)
-    return batch, total
+            self._text = text.strip()
+            return True
+        if self._text:
+            self._facts.problems.append(f"Line {line} follows the line of totals.")
+        return False
 
-
-def _check(total: str, tally: Tally, facts: FileFacts) -> None:
-    if not total:
-        facts.problems.append("The line Total: is missing: the file may have been cut off.")
-        return
-    found = _TOTAL.fullmatch(total.strip())
-    amount_minor = read_sum(found[2], SumStyle(tally.currency)) if found else Unreadable("")
-    if not found or isinstance(amount_minor, Unreadable):
-        facts.problems.append(f"The line of totals cannot be read: {total.strip()[:80]!r}.")
-        return
-    tally.check_count(facts, int(found[1]))
-    tally.check_sum(facts, "paid", amount_minor, tally.amount_minor)
+    def close(self, tally: Tally) -> None:
+        if not self._text:
+            self._facts.problems.append("The line Total: is missing: the file may have been cut off.")
+            return
+        found = _TOTAL.fullmatch(self._text)
+        sums = sums_of([found[2]], self._style) if found else None
+        if not found or sums is None:
+            self._facts.problems.append(f"The line of totals cannot be read: {self._text[:80]!r}.")
+            return
+        tally.check_count(self._facts, int(found[1]))
+        tally.check_sum(self._facts, "paid", sums[0], tally.amount_minor)
 
 
 FORMAT = Format("qiwi", "QIWI daily register (TAB, Total: line)", REGISTER, fits, read, OPTIONS)

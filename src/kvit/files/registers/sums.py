@@ -80,7 +80,10 @@ def read_sum(text: str, style: SumStyle) -> int | Unreadable:
     if not found:
         return _NOT_A_SUM if text.strip() else _NO_SUM
     sign, body, word = found.groups()
-    if word and not _is_of(word, style.currency):
+    code = currency_of(word or "")
+    if word and not code:
+        return _NOT_A_SUM
+    if code and code != (style.currency or code):
         return Unreadable(f"the amount is in {word}, not in {style.currency or 'the currency of the books'}")
     amount_minor = _minor(body, style) if style.in_minor else _major(body, style)
     if isinstance(amount_minor, Unreadable):
@@ -144,11 +147,6 @@ def currency_of(word: str) -> str:
     """The ISO 4217 code that ``word`` ("руб.", "KZT", "₴") stands for; empty for none that is known."""
     folded = word.strip().rstrip(".").casefold()
     return _CURRENCIES.get(folded, folded.upper() if re.fullmatch("[a-z]{3}", folded) else "")
-
-
-def _is_of(word: str, currency: str) -> bool:
-    code = currency_of(word)
-    return bool(code) and code == (currency or code)
 
 
 @lru_cache(maxsize=16)
