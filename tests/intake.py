@@ -26,7 +26,18 @@ def line(
     """A line of a file; without a key it is known by all that it says."""
     values = MoneyLine(0, key, "", amount_minor, IN, day, number=number)._replace(**more)  # type: ignore[arg-type]
     known_by = values.known_by or "|".join(
-        map(str, (values.day, values.at, values.number, values.amount_minor, values.payer, values.text))
+        map(
+            str,
+            (
+                values.day,
+                values.at,
+                values.own_account,
+                values.number,
+                values.amount_minor,
+                values.payer,
+                values.text,
+            ),
+        )
     )
     return values._replace(known_by="" if key else known_by)
 

@@ -39,9 +39,9 @@ _NEAR_LENGTH_MAX = 20
 #: A number stands within so many characters of the word that announces it.
 _WORD_REACH = 24
 _NUMBER_WORDS = re.compile(
-    r"(?:л\s*[/.\\]\s*с|\bлс\b|лицев\w*|лиц\.|абонент\w*|\bдог(?:овор\w*)?\b|\bкод\b|кли?ент\w*|сч[её]т\w*"
-    r"|\bсч\b|есепшот\w*|\bшот\w*|рахун\w*|\bo/р\b|\bо/р\b|\bacc(?:ount|t)?\b|\ba/c\b|customer|client|contract"
-    r"|\bkd\b|\bid\b)",
+    r"(?:л\s*[/.\\]\s*с|\bлс(?![^\W\d])|лицев\w*|лиц\.|абонент\w*|\bдог(?:овор\w*)?\b|\bкод\b|кли?ент\w*|сч[её]т\w*"
+    r"|\bсч\b|есепшот\w*|\bшот\w*|рахун\w*|\b[oо]/р\b|\bacc(?:ount|t)?(?![^\W\d])|\ba/c\b|customer|client|contract"
+    r"|\bkd(?![^\W\d])|\bid(?![^\W\d]))",
     re.IGNORECASE,
 )
 _INVOICE_WORDS = re.compile(
@@ -49,10 +49,10 @@ _INVOICE_WORDS = re.compile(
     re.IGNORECASE,
 )
 #: A run of digits that is not a part of a sum, a date, a time, or of a longer one.
-_DIGITS = re.compile(r"(?<![\d.,:])\d+(?![\d:]|[.,]\d)")
+_DIGITS = re.compile(r"(?<![\d.,:])(?<!\d-)\d+(?![\d:]|[.,-]\d)")
 #: The same in groups: an account number that a teller has written with spaces or hyphens.
 _GROUPS = re.compile(r"(?<![\d.,:-])\d{1,6}(?:[ -]\d{1,6}){1,7}(?![\d:]|[.,]\d)")
-_DATE = re.compile(r"\b\d{1,4}[./-]\d{1,2}[./-]\d{1,4}\b")
+_DATE = re.compile(r"\b(?:\d{1,2}[./-]\d{1,2}[./-](?:\d{4}|\d{2})|\d{4}[./-]\d{1,2}[./-]\d{1,2})\b")
 _TOKEN = re.compile(r"[0-9A-Za-zА-Яа-яЁё](?:[\w/.-]{0,58}[0-9A-Za-zА-Яа-яЁё])?")
 _NAME_WORDS = re.compile(r"[^\W\d_]+")
 
