@@ -96,7 +96,7 @@ def _ordinary_user() -> pwd.struct_passwd:
             return pwd.getpwnam(name)
         except KeyError:
             continue
-    missing("running as root, and there is no ordinary user to run Dovecot as")
+    return missing("running as root, and there is no ordinary user to run Dovecot as")
 
 
 @contextmanager

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,7 +13,6 @@ from email.message import Message
 from pathlib import Path
 from typing import Any
 
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 USER, PASSWORD = "kvit@biller.example", "correct-horse"
@@ -29,6 +30,8 @@ class SmtpServer:
     async def handle_RCPT(  # noqa: N802 - aiosmtpd looks for this name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
+        if not session.authenticated:
+            return "530 who are you?"
         if address in self.refuses:
             return "550 nobody of that name"
         envelope.rcpt_tos.append(address)
@@ -43,7 +46,7 @@ class SmtpServer:
 
     def files(self) -> list[tuple[str | None, bytes]]:
         return [
-            (part.get_filename(), bytes(part.get_payload(decode=True)))  # type: ignore[arg-type]
+            (part.get_filename(), _content(part))
             for letter in self.letters
             for part in letter.walk()
             if part.get_content_disposition() == "attachment"
@@ -63,6 +66,12 @@ def _let_in(
     return AuthResult(success=is_known)
 
 
+def _content(part: Message) -> bytes:
+    content = part.get_payload(decode=True)
+    assert isinstance(content, bytes)
+    return content
+
+
 @contextmanager
 def smtp_server(certificate: tuple[Path, Path] | None = None) -> Iterator[SmtpServer]:
     """With a certificate it is TLS from the first byte, else in clear."""
@@ -71,15 +80,33 @@ def smtp_server(certificate: tuple[Path, Path] | None = None) -> Iterator[SmtpSe
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*certificate)
     kept = SmtpServer()
-    controller = Controller(
-        kept, hostname="127.0.0.1", port=0, ssl_context=context, authenticator=_let_in,
-        auth_required=True, auth_require_tls=False, ready_timeout=10,
-    )  # fmt: skip
-    controller._trigger_server = lambda: None  # type: ignore[method-assign] - it would ask port 0
-    controller.start()
-    assert controller.server is not None
-    kept.port = controller.server.sockets[0].getsockname()[1]
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+
+    def speak() -> SMTP:
+        return SMTP(
+            kept, hostname="mx.bank.example", authenticator=_let_in,
+            auth_require_tls=False, loop=loop,
+        )  # fmt: skip
+
+    async def listen() -> asyncio.Server:
+        return await loop.create_server(speak, "127.0.0.1", 0, ssl=context)
+
+    async def leave(server: asyncio.Server) -> None:
+        server.close()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        await asyncio.sleep(0.02)
+
+    server = asyncio.run_coroutine_threadsafe(listen(), loop).result(10)
+    kept.port = server.sockets[0].getsockname()[1]
     try:
         yield kept
     finally:
-        controller.stop()
+        asyncio.run_coroutine_threadsafe(leave(server), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()

@@ -8,7 +8,7 @@ from kvit.channels.base import Kind, Settings, option_problem, settings_of
 from kvit.domain.file_terms import ChannelTerms
 
 #: Each has a module of its name, loaded when it is used: the libraries of some take a second.
-NAMES = ("folder", "sftp", "mail")
+NAMES = ("folder", "sftp", "mail", "https")
 
 
 def kind_of(name: str) -> Kind:
