@@ -7,6 +7,7 @@ from kvit.cli import (
     books,
     conformance,
     demo,
+    exports,
     files,
     imports,
     payments,
@@ -28,7 +29,7 @@ app = make_root()
 
 for room in (
     server, receivables, agreements, payments, files, register_room, imports, quarantine,
-    suspense, rules, reconciling, settlements, periods, books,
+    suspense, rules, reconciling, settlements, periods, exports, books,
     protocols, simulate, conformance, demo,
 ):  # fmt: skip
     room.register(app)

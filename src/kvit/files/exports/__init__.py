@@ -1,0 +1,1 @@
+"""Payments for the accounting program: 1CClientBankExchange, CSV and XLSX."""
