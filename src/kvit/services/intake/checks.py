@@ -44,7 +44,7 @@ def sift(
         if plain is None:
             rest.append(item)
         else:
-            plain.generation = generations.get(item.key, 0)
+            plain.generation, plain.is_kept = generations.get(item.key, 0), item.key in generations
             decided.append(plain)
     return decided, rest, generations
 
@@ -68,7 +68,8 @@ def _known(item: Item, before: KnownLine, known: Mapping[str, KnownLine], import
             changed = f"came before as {before.file_number or 'no number'}, {before.amount_minor} minor units"
             reason = f"the line with this id {changed}: find out from the agent which of them is right"
             differing = quarantined(Item(differing_key(item), line), reason)
-            differing.generation = 0 if again is None else again.generation
+            if again is not None:
+                differing.generation, differing.is_kept = again.generation, True
             return differing
     return _told(item, before, import_id)
 

@@ -184,7 +184,10 @@ def _again(book: IntakeBook, row: LineRow, line: MoneyLine, source: Source, act:
         return plain
     source.begin()
     decided = source.decide(book, [item], {row.line_key: row.generation})
-    return decided[0] if decided else source.decide(book, source.last(), {})[0]
+    if decided:
+        return decided[0]
+    source.keep()  # it was put off, and there is nothing else to wait for
+    return source.decide(book, source.last(), {row.line_key: row.generation})[0]
 
 
 def _agreement_of(biller: Biller, row: LineRow, agreements: Mapping[str, Agreement]) -> Agreement:

@@ -188,7 +188,7 @@ class _Run:
             items, known, self.file.kind, biller.currency, today, self.import_id
         )
         for one in source.decide(book, rest, generations):
-            one.generation = generations.get(one.key, 0)
+            one.generation, one.is_kept = generations.get(one.key, 0), one.key in generations
             decided.append(one)
         return sorted(decided, key=lambda one: one.line.line)
 

@@ -148,9 +148,10 @@ def take_back(book: IntakeBook, row: LineRow, act: Act) -> bool:
 
 
 def forgotten(row: LineRow, reason: str) -> LineChange:
-    """The line as if it had not come: the next import of it books it anew, under a new id."""
+    """The line as if it had not come; if it had made a payment, the next one has another id."""
+    generation = row.generation + (row.state in (POSTED_LINE, IN_SUSPENSE))
     return LineChange(
-        UNDONE, "", "", reason, None, row.generation + 1, row.import_id, row.line, row.source, row.line_key
+        UNDONE, "", "", reason, None, generation, row.import_id, row.line, row.source, row.line_key
     )
 
 

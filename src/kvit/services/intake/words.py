@@ -47,8 +47,8 @@ class Decided:
 
     ``post`` books it (then ``state`` is what it will be if that succeeds); ``receipt`` is a payment that it
     confirms. ``number`` is the account, or a lump sum's agreement. ``generation``: see ``LineRow``.
-    ``key`` is the id under which it is kept; lines that are not kept (known before, no money yet) have
-    an empty ``state``.
+    ``key`` is the id under which it is kept (``is_kept``: it is there from before); lines that are not kept
+    (known before, no money yet) have an empty ``state``.
     """
 
     key: str
@@ -61,6 +61,7 @@ class Decided:
     receipt: int | None = None
     post: tuple[Agreement, Post] | None = None
     generation: int = 0
+    is_kept: bool = False
     proposals: tuple[Hit, ...] = ()
 
 

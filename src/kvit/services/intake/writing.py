@@ -21,11 +21,7 @@ def write_decided(
     post_decided(book, decided, now)
     biller_id = book.biller().biller_id
     book.add_lines(
-        [
-            _row(one, biller_id, kind, source, import_id)
-            for one in decided
-            if one.state and one.generation == 0
-        ]
+        [_row(one, biller_id, kind, source, import_id) for one in decided if one.state and not one.is_kept]
     )
     book.change_lines(
         [
@@ -42,7 +38,7 @@ def write_decided(
                 one.key,
             )
             for one in decided
-            if one.state and one.generation > 0
+            if one.state and one.is_kept
         ]
     )
 
