@@ -36,6 +36,7 @@ from kvit.storage.posting_postgres import PostgresPostings
 from kvit.storage.posting_sqlite import SqlitePostings
 from kvit.storage.receivables import SqlReceivables
 from tests.bureau import Balance, Client, Owed, SteppingClock
+from tests.filled_settled import close_before, settle_some
 
 START = datetime(2026, 8, 3, 6, 0, tzinfo=UTC)
 SERVICES = ("water", "sewerage")
@@ -53,7 +54,8 @@ class Wish:
     adjustments: int = 4
     credits: int = 4
     voids: int = 3
-    #: Payments that were announced first, invoices, money of nobody, notes: what schema 0004 brought.
+    #: Payments that were announced first, invoices, money of nobody, notes, settlements, a closed period:
+    #: what came with schema 0004 and later.
     announced: bool = True
     seed: int = 20261123
 
@@ -201,6 +203,8 @@ class _Filling:
         agreements = [agreement_of(biller_id, f"{name}-{biller_id}") for name in ("qiwi", "bank")]
         with self._database.write() as connection:
             add_biller(connection, self._biller)
+        if wish.announced:
+            close_before(self._database, biller_id, START)
         clients = [
             Client(line, number, f"{self._random.choice(FAMILIES)} {line}", attributes=(("этаж", "2"),))
             for line, number in enumerate(self._numbers, start=2)
@@ -215,6 +219,7 @@ class _Filling:
         self._correct(charges, receipts)
         if wish.announced:
             announce(self._database, biller_id, self._numbers, self._clock.now())
+            settle_some(self._database, agreements[0], self._clock.now())
         filled.billers.append(self._biller)
         filled.agreements.extend(agreements)
         filled.receipts.extend(receipts)

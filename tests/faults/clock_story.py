@@ -8,15 +8,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import update
-
 from kvit.domain import days
 from kvit.domain.messages import ListPosted, Post, Posted, Result, Statement, Status, Void, Voided
 from kvit.domain.model import Agreement
 from kvit.services.audit.report import Report
 from kvit.services.audit.verify import verify
-from kvit.storage import schema
+from kvit.services.periods import Month, close
 from kvit.storage.audit import SqlAuditBook
+from kvit.storage.closing import SqlClosing
 from kvit.storage.sealing import seal_all
 from tests.gateway import Gateway
 from tests.seeding import ZONE, Town
@@ -128,14 +127,13 @@ class Story:
     def close_a_period(self) -> None:
         """Up to some day about today: yesterday's month, or by mistake the day after tomorrow."""
         day = day_of(ZONE, self.now) + timedelta(days=self.chance.randint(-40, 2))
-        self.closed_through = max(self.closed_through, day.isoformat())
-        billers = schema.billers
+        if day.isoformat() <= self.closed_through:
+            return
+        self.closed_through = day.isoformat()
         with self.gateway.database.write() as connection:
-            connection.execute(
-                update(billers)
-                .where(billers.c.biller_id == self.town.biller_id)
-                .values(closed_through=self.closed_through)
-            )
+            book = SqlClosing(connection, self.town.biller_id)
+            month = Month("a period", self.closed_through, self.closed_through)
+            close(book, month, [], "", "cli:anna", self.gateway.clock.now)
 
     def check(self) -> Report:
         biller_id = self.town.biller_id

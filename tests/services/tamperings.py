@@ -355,7 +355,71 @@ RECORDS = (
               "UPDATE journal SET position = NULL, chain = NULL WHERE biller_id = 'water'"),
 )  # fmt: skip
 
-TAMPERINGS = (*SUSPENSE, *HOLDS, *PAYMENTS, *LEDGER, *RECEIVABLES, *RECORDS)
+_SETTLED = (
+    "UPDATE settlements SET {0} WHERE settlement_id = "
+    "(SELECT max(settlement_id) FROM settlements WHERE biller_id = 'water' AND state = '{1}')"
+)
+_SETTLED_SIDES = (
+    "UPDATE entries SET {0} WHERE ledger_account LIKE '{1}:%' AND transaction_id = "
+    "(SELECT max(settlement_id) FROM settlements WHERE biller_id = 'water')"
+)
+_UNDOING = (
+    "UPDATE {0} SET {1} WHERE transaction_id = "
+    "(SELECT max(transaction_id) FROM transactions WHERE biller_id = 'water' AND kind = 'settlement-undone')"
+)
+
+
+def settled(change: str, state: str = "posted") -> str:
+    """Change the newest settlement that is in ``state``."""
+    return _SETTLED.format(change, state)
+
+
+SETTLEMENTS = (
+    tampering("what an agent paid out", "settlement journal", settled("net_minor = net_minor + :gain")),
+    tampering("what an agent kept, with its entries", "journal",
+              settled("fee_minor = fee_minor + :gain, gross_minor = gross_minor + :gain"),
+              _SETTLED_SIDES.format("amount_minor = amount_minor + :gain", "fees"),
+              _SETTLED_SIDES.format("amount_minor = amount_minor - :gain", "clearing")),
+    tampering("a difference that nobody names", "settlement journal", settled("difference_minor = 0")),
+    tampering("why there is a difference", "settlement journal", settled("reason = ''")),
+    tampering("days of a settlement", "journal", settled("first_day = '2026-07-01'")),
+    tampering("settlement called undone", "settlement", settled("state = 'undone'")),
+    tampering("settlement that was undone stands again", "settlement", settled("state = 'posted'", "undone")),
+    tampering("undoing of a settlement grown", "settlement",
+              _UNDOING.format("entries", "amount_minor = amount_minor * 2")),
+    tampering("undoing of another settlement", "settlement transaction",
+              _UNDOING.format("transactions", "reverses = 7")),
+    tampering("settlement removed", "transaction journal",
+              "DELETE FROM settlements WHERE biller_id = 'water' AND state = 'posted'"),
+    tampering("settlement removed with its transactions", "journal",
+              "DELETE FROM entries WHERE transaction_id IN (SELECT settlement_id FROM settlements "
+              "WHERE biller_id = 'water' AND state = 'posted')",
+              "DELETE FROM transactions WHERE transaction_id IN (SELECT settlement_id FROM settlements "
+              "WHERE biller_id = 'water' AND state = 'posted')",
+              "DELETE FROM settlements WHERE biller_id = 'water' AND state = 'posted'"),
+)  # fmt: skip
+
+_DATED = "UPDATE {0} SET accounting_date = '2026-08-02' WHERE {1} = :receipt"
+PERIODS = (
+    tampering("payment moved into a closed period", "period journal",
+              _DATED.format("payments", "receipt"), _DATED.format("transactions", "transaction_id")),
+    tampering("payment that was announced, moved into a closed period", "period",
+              "UPDATE transactions SET accounting_date = '2026-08-02' WHERE transaction_id = "
+              "(SELECT min(receipt) FROM holds WHERE biller_id = 'water' AND state = 'posted')"),
+    tampering("period opened again", "period",
+              "UPDATE billers SET closed_through = '' WHERE biller_id = 'water'"),
+    tampering("period closed without a record", "period",
+              "UPDATE billers SET closed_through = '2026-12-31' WHERE biller_id = 'water'"),
+    tampering("record of a close removed", "period chain",
+              "DELETE FROM journal WHERE biller_id = 'water' AND verb = 'period.closed'"),
+    tampering("close of another day", "period chain",
+              "UPDATE journal SET subject = '2026-08-01' "
+              "WHERE biller_id = 'water' AND verb = 'period.closed'"),
+    tampering("what was accepted at a close", "journal",
+              "UPDATE journal SET detail = 'nothing' WHERE biller_id = 'water' AND verb = 'period.closed'"),
+)  # fmt: skip
+
+TAMPERINGS = (*SETTLEMENTS, *PERIODS, *SUSPENSE, *HOLDS, *PAYMENTS, *LEDGER, *RECEIVABLES, *RECORDS)
 
 
 def take_guards_away(connection: Connection) -> None:

@@ -50,7 +50,8 @@ from kvit.services.audit.facts import (
     TransactionFact,
     VoidFact,
 )
-from kvit.storage.audit_streams import FETCH, Fields, FileStreams
+from kvit.storage.audit_settlements import SettlementStreams
+from kvit.storage.audit_streams import FETCH, Fields
 from kvit.storage.rows import columns_of
 from kvit.storage.schema import (
     accounts,
@@ -95,7 +96,7 @@ def _same(one: Table, other: Table, *columns: tuple[str, str]) -> ColumnElement[
     return and_(*(one.c[left] == other.c[right] for left, right in pairs))
 
 
-class SqlAuditBook(FileStreams):
+class SqlAuditBook(SettlementStreams):
     """One snapshot; every method may be read in steps beside the others."""
 
     def __init__(self, connection: Connection) -> None:

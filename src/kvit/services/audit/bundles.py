@@ -19,6 +19,7 @@ from kvit.services.audit.facts import (
     NoteFact,
     OutboxFact,
     PaymentFact,
+    SettlementFact,
     SliceFact,
     TransactionFact,
     VoidFact,
@@ -91,6 +92,8 @@ class Bundle:
     notes: list[NoteFact] = field(default_factory=list)
     assignments: list[AssignmentFact] = field(default_factory=list)
     assigned: list[AssignedFact] = field(default_factory=list)
+    settlements: list[SettlementFact] = field(default_factory=list)
+    unsettled: list[SettlementFact] = field(default_factory=list)
 
 
 def bundles(book: AuditBook, biller_id: str) -> Iterator[Bundle]:
@@ -108,9 +111,10 @@ def bundles(book: AuditBook, biller_id: str) -> Iterator[Bundle]:
     begun, ended = Stream(book.holds_begun(biller_id)), Stream(book.holds_ended(biller_id))
     notes = Stream(book.notes(biller_id))
     assignments, assigned = Stream(book.assignments(biller_id)), Stream(book.assigned(biller_id))
+    settlements, unsettled = Stream(book.settlements(biller_id)), Stream(book.unsettled(biller_id))
     streams: list[Stream[Any]] = [
         transactions, entries, payments, charges, adjustments, voids, allocations, slices, outbox, journal,
-        begun, ended, notes, assignments, assigned,
+        begun, ended, notes, assignments, assigned, settlements, unsettled,
     ]  # fmt: skip
     for lowest in merged_ids(streams):
         yield Bundle(
@@ -130,4 +134,6 @@ def bundles(book: AuditBook, biller_id: str) -> Iterator[Bundle]:
             notes.take(lowest),
             assignments.take(lowest),
             assigned.take(lowest),
+            settlements.take(lowest),
+            unsettled.take(lowest),
         )

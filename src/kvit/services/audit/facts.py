@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
-from kvit.domain.file_rows import AssignmentRow
+from kvit.domain.file_rows import AssignmentRow, SettlementRow
 from kvit.domain.model import (
     AdjustmentRow,
     ChargeRow,
@@ -174,6 +174,40 @@ class ShareFact(NamedTuple):
     amount_minor: int | None
 
 
+class SettlementFact(NamedTuple):
+    """A settlement: ``id`` is its own, or that of the transaction that undid it.
+
+    ``undone_by``: how many transactions undo it.
+    """
+
+    id: int
+    row: SettlementRow
+    undone_by: int
+
+
+class CloseFact(NamedTuple):
+    """The record of a period's close; ``id`` is the record's, ``through`` the last day that is closed."""
+
+    id: int
+    through: str
+    at_us: int
+    digest: bytes
+    detail: str
+    position: int | None
+
+
+class AnnouncedFact(NamedTuple):
+    """The transaction of a payment that was announced before it was posted; ``position``: of its record."""
+
+    id: int
+    accounting_date: str
+    position: int | None
+
+    def is_after(self, close: CloseFact) -> bool:
+        """Records are given places after their commit, all that wait at once, in the order of their ids."""
+        return close.position is not None and (self.position is None or self.position > close.position)
+
+
 class LinkFact(NamedTuple):
     """A sealed record and the chain's value that is stored with it."""
 
@@ -224,6 +258,24 @@ class AuditBook(Protocol):
     def assignments(self, biller_id: str) -> Iterable[AssignmentFact]: ...
 
     def assigned(self, biller_id: str) -> Iterable[AssignedFact]: ...
+
+    def settlements(self, biller_id: str) -> Iterable[SettlementFact]: ...
+
+    def unsettled(self, biller_id: str) -> Iterable[SettlementFact]:
+        """The settlements that a transaction undoes, by that transaction."""
+        ...
+
+    def closes(self, biller_id: str) -> list[CloseFact]:
+        """The records of closed periods."""
+        ...
+
+    def announced_before(self, biller_id: str, through: str) -> Iterable[AnnouncedFact]:
+        """The payments that were announced first, and are dated on or before this day."""
+        ...
+
+    def closed_through(self, biller_id: str) -> str:
+        """What the biller's own row says."""
+        ...
 
     def outbox(self, biller_id: str) -> Iterable[OutboxFact]: ...
 

@@ -44,6 +44,8 @@ def _owners(bundle: Bundle) -> list[str]:
         + ["void"] * len(bundle.voids)
         + ["charge"] * len(bundle.charges)
         + ["adjustment"] * len(bundle.adjustments)
+        + ["settlement"] * len(bundle.settlements)
+        + ["settlement-undone"] * len(bundle.unsettled)
         + ["return"] * sum(fact.row.kind == "returned" for fact in bundle.assignments)
     )
 

@@ -19,6 +19,8 @@ CHECKS: dict[str, str] = {
     "note": "a note is about a payment that is there",
     "charge": "a charge has its transaction and entries, and is what its act recorded",
     "adjustment": "an adjustment has its transaction and entries, and is what its journal record says",
+    "settlement": "a lump sum is booked as what came and what was kept, off what the agent owes, and adds up",
+    "period": "nothing was dated in a closed period after its close, and the biller says what is closed",
     "suspense": "what left suspense found its client or goes back, and no more left than had come",
     "allocation": "an allocation leads from money to a charge of one account, and a known act made it",
     "open-sum": "a charge's open sum is its amount with its adjustments less what settles it",

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from kvit.services.audit import holds, ledger, payments, receivables, records, suspense
+from kvit.services.audit import holds, ledger, payments, receivables, records, settlements, suspense
 from kvit.services.audit.accounts import accounts, check_account
 from kvit.services.audit.bundles import Bundle, bundles
 from kvit.services.audit.chain import Anchor, check_chain, check_unsealed
 from kvit.services.audit.facts import AuditBook
+from kvit.services.audit.periods import Periods
 from kvit.services.audit.report import Findings, Report
 
 #: Ids looked at between two calls of ``progress``.
@@ -54,11 +55,13 @@ def verify(
 def _check_bundles(
     findings: Findings, book: AuditBook, biller_id: str, report: Report, progress: Callable[[int], None]
 ) -> None:
+    periods = Periods(findings, book, biller_id)
     for count, bundle in enumerate(bundles(book, biller_id), start=1):
         report.payments += len(bundle.payments)
         report.entries += len(bundle.entries)
         report.charges += len(bundle.charges)
         check_bundle(findings, bundle)
+        periods.check(bundle)
         if count % PROGRESS_EVERY == 0:
             progress(PROGRESS_EVERY)
 
@@ -83,6 +86,7 @@ def check_bundle(findings: Findings, bundle: Bundle) -> None:
     holds.check_tellings(findings, bundle)
     suspense.check_assignments(findings, bundle)
     suspense.check_left(findings, bundle)
+    settlements.check_settlements(findings, bundle)
     receivables.check_allocations(findings, bundle)
     receivables.check_advances(findings, bundle)
     records.check_records(findings, bundle)
