@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from kvit.files.base import Format
-from kvit.files.registers import layouts, qiwi, sberbank_a, sberbank_b, sberbank_c, table
+from kvit.files.registers import (
+    layouts,
+    privatbank_text,
+    qiwi,
+    sberbank_a,
+    sberbank_b,
+    sberbank_c,
+    table,
+)
 from kvit.files.statements import camt, mt940, ofx, onec
 
 FORMATS: dict[str, Format] = {
@@ -17,6 +25,7 @@ FORMATS: dict[str, Format] = {
         sberbank_a.FORMAT,
         sberbank_b.FORMAT,
         sberbank_c.FORMAT,
+        privatbank_text.FORMAT,
         *layouts.FORMATS,
         table.FORMAT,
     )
