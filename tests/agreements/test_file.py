@@ -326,5 +326,19 @@ def test_an_agreement_of_files_alone_has_no_door() -> None:
 class _Lenient(RegistryCatalogue):
     """Says nothing about formats and channels, which are not tried here."""
 
-    def file_problems(self, terms: FileTerms, timezone: str) -> dict[str, str]:
+    def file_problems(self, terms: FileTerms) -> dict[str, str]:
         return {}
+
+
+def test_what_formats_channels_and_times_say_is_told_with_its_place() -> None:
+    wrong = {
+        "[agreement.debts]\nformat = 'xls'": "debts.format: there is no format 'xls'",
+        "[agreement.register]\nformat = 'camt.053'": "register.format: there is no format camt.053",
+        "[agreement.register]\nformat = 'qiwi'\noptions = { a = 1 }": "register.options.a: qiwi has no",
+        "[agreement.settlement]\nwithheld = true": "settlement: name payer_accounts or words",
+        "[agreement.channel]\nkind = 'pigeon'": "channel.kind: there is no pigeon",
+        "[agreement.schedule]\nexpect = 'soon'": "schedule.expect: ",
+        "[agreement.schedule]\nsend = '0 6 * * *'": "schedule: send and fetch need a channel",
+    }
+    for text, said in wrong.items():
+        assert refusal(f"[[agreement]]{GOOD}{text}\n").startswith(f"agreement[0].{said}")

@@ -188,7 +188,7 @@ def _facts(one: Taken) -> JsonObject:
     return {
         "format": facts.format, "file": one.name, "encoding": facts.encoding, "agreement": one.agreement_id,
         "import_id": one.outcome.import_id, "rows": counts.rows, **counts.as_texts(),
-        "total_minor": counts.total_minor, "by_rule": counts.by_rule, "first_day": one.outcome.first_day,
+        "total_minor": counts.total_minor, "by_rule": counts.by_rule, "settled": one.settled, "first_day": one.outcome.first_day,
         "last_day": one.outcome.last_day, "problems": facts.problems, "notes": one.notes,
     }  # fmt: skip
 
@@ -205,6 +205,8 @@ def _show(one: Taken, owner: Biller, dry_run: bool) -> None:
         found = sum(counts.by_rule.values())
         rules = ", ".join(f"{rule} {count}" for rule, count in counts.by_rule.items())
         say(f"Matched {found} lines: {rules}.")
+    if one.settled:
+        say(f"{one.settled} lump sums of agents came to the last unit and are settled.")
     for note in [*one.facts.problems, *one.notes]:
         say(note)
 

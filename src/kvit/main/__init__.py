@@ -93,12 +93,17 @@ class RegistryCatalogue:
     def may_hold(self, protocol: str) -> bool:
         return PROTOCOLS[protocol].two_phase
 
-    def file_problems(self, terms: FileTerms, timezone: str) -> Mapping[str, str]:
+    def file_problems(self, terms: FileTerms) -> Mapping[str, str]:
         if terms == NO_FILES:
             return {}
         from kvit.main.file_catalogue import file_problems  # loaded where an agreement speaks of files
 
-        return file_problems(terms, timezone)
+        return file_problems(terms)
+
+    def read_text(self, text: str) -> str:
+        from kvit.main import keys
+
+        return keys.read_text(text, self._folder)
 
     def read_key(self, text: str, *, is_private: bool) -> str:
         from kvit.main import keys  # loaded where there are keys: they take 2 MB of an idle server

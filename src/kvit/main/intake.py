@@ -23,8 +23,11 @@ from kvit.services.intake.registers import RegisterSource
 from kvit.services.intake.run import Office, Outcome, ReadFile, Source, look, run
 from kvit.services.intake.statements import StatementSource
 from kvit.services.intake.words import Decided
+from kvit.services.settling.making import By
+from kvit.services.settling.waiting import settle_certain
 from kvit.storage import file_store
 from kvit.storage.intake import SqlIntake
+from kvit.storage.settlements import SqlSettlements
 
 _CHUNK_BYTES = 1 << 20
 
@@ -56,13 +59,17 @@ class Hearing:
 
 @dataclass(slots=True)
 class Taken:
-    """One file that was read (an archive may hold several) and what became of it."""
+    """One file that was read (an archive may hold several) and what became of it.
+
+    ``settled``: agents' lump sums that could be settled after the last of them.
+    """
 
     name: str
     facts: FileFacts
     outcome: Outcome
     agreement_id: str
     notes: list[str] = field(default_factory=list)
+    settled: int = 0
 
 
 def take(opened: House, biller: Biller, author: str, wish: Wish, hearing: Hearing) -> list[Taken]:
@@ -85,7 +92,17 @@ def take(opened: House, biller: Biller, author: str, wish: Wish, hearing: Hearin
                 file_store.keep(opened.database, biller.biller_id, _chunks(stream.read))
         read = ReadFile(file.name, digest, wish.kind, _Batches(reading), partial(_facts, reading))
         taken.append(_one(opened, biller, author, read, _Parts(agreements, agreement, wish, hearing)))
+    if taken and not wish.dry_run:
+        taken[-1].settled = _settled(opened, biller, author, agreements)
     return taken
+
+
+def _settled(opened: House, biller: Biller, author: str, agreements: list[Agreement]) -> int:
+    """Lump sums that now come to the last unit are settled; all else waits for a person."""
+    if not any(one.files.settlement is not None for one in agreements):
+        return 0
+    store = SqlSettlements(opened.database, biller.biller_id, agreements)
+    return len(settle_certain(store, By(author, opened.clock.now())))
 
 
 class _Parts(NamedTuple):

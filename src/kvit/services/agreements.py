@@ -50,8 +50,13 @@ class Catalogue(Protocol):
         """Does it announce payments before it posts them?"""
         ...
 
-    def file_problems(self, terms: FileTerms, timezone: str) -> Mapping[str, str]:
+    def file_problems(self, terms: FileTerms) -> Mapping[str, str]:
         """Place (``debts.options.encoding``) -> what is wrong with the format, option or time there."""
+        ...
+
+    def read_text(self, text: str) -> str:
+        """A key of any kind as it stands in its file, from that text or the file's path. Raises
+        ``SettingsError`` with the reason."""
         ...
 
     def read_key(self, text: str, *, is_private: bool) -> str:
@@ -100,8 +105,8 @@ def _checked(spec: AgreementSpec, place: str, biller: Biller, catalogue: Catalog
         _check_lock(spec, place, catalogue.locks(spec.protocol))
     else:
         _check_no_door(spec, place)
-    terms = file_terms(spec)
-    for inside, reason in catalogue.file_problems(terms, timezone).items():
+    terms = _with_key(file_terms(spec), place, catalogue)
+    for inside, reason in catalogue.file_problems(terms).items():
         raise _wrong(f"{place}.{inside}", reason)
     exponent = exponent_of(currency)
     low_minor, high_minor = _limits(spec.min_sum, spec.max_sum, exponent, place)
@@ -141,6 +146,18 @@ def _check_no_door(spec: AgreementSpec, place: str) -> None:
     for name in ("networks", "basic", "secret", "public_key", "private_key", "dialect"):
         if getattr(spec, name):
             raise _wrong(f"{place}.{name}", f'protocol "{FILES_ONLY}" has no door, so it has no {name}')
+
+
+def _with_key(terms: FileTerms, place: str, catalogue: Catalogue) -> FileTerms:
+    """The channel's key in place of the path that it may be."""
+    channel = terms.channel
+    if channel is None or not channel.private_key:
+        return terms
+    try:
+        key = catalogue.read_text(channel.private_key)
+    except SettingsError as error:
+        raise _wrong(f"{place}.channel.private_key", str(error)) from error
+    return replace(terms, channel=replace(channel, private_key=key))
 
 
 def _key(text: str, place: str, catalogue: Catalogue, *, is_private: bool) -> str:
