@@ -8,7 +8,6 @@ from kvit.channels.registry import channel_problems
 from kvit.domain.file_terms import FileTerms, RegisterTerms
 from kvit.domain.lines import REGISTER
 from kvit.files.debts.catalogue import debt_problems
-from kvit.services.schedule.times import schedule_problems
 from kvit.files.formats import FORMATS
 from kvit.services.schedule.times import schedule_problems
 
@@ -28,21 +27,8 @@ def file_problems(terms: FileTerms) -> Mapping[str, str]:
         found |= _below("schedule", schedule_problems(terms.schedule))
         if terms.channel is None and (terms.schedule.send or terms.schedule.fetch):
             found["schedule"] = "send and fetch need a channel"
-    if terms.channel is not None:
-        found.update(
-            {f"channel.{place}": reason for place, reason in channel_problems(terms.channel).items()}
-        )
-    if terms.schedule is not None:
-        found.update(
-            {f"schedule.{place}": reason for place, reason in schedule_problems(terms.schedule).items()}
-        )
-        for place, part, what in (
-            ("send", terms.debts, "[agreement.debts], which says what to send"),
-            ("send", terms.channel, "[agreement.channel], which says where to"),
-            ("fetch", terms.channel, "[agreement.channel], which says where from"),
-        ):
-            if getattr(terms.schedule, place) and part is None:
-                found.setdefault(f"schedule.{place}", f"needs {what}")
+        if terms.debts is None and terms.schedule.send:
+            found["schedule"] = "send needs [agreement.debts], which says what is sent"
     return found
 
 
@@ -62,21 +48,6 @@ def register_problems(terms: RegisterTerms) -> dict[str, str]:
             found[f"options.{name}"] = f"{terms.format} has no such option; known: {names}"
         elif option.choices and value not in option.choices:
             found[f"options.{name}"] = f"must be one of: {', '.join(option.choices)}"
-    if terms.channel is not None:
-        found.update(
-            {f"channel.{place}": reason for place, reason in channel_problems(terms.channel).items()}
-        )
-    if terms.schedule is not None:
-        found.update(
-            {f"schedule.{place}": reason for place, reason in schedule_problems(terms.schedule).items()}
-        )
-        for place, part, what in (
-            ("send", terms.debts, "[agreement.debts], which says what to send"),
-            ("send", terms.channel, "[agreement.channel], which says where to"),
-            ("fetch", terms.channel, "[agreement.channel], which says where from"),
-        ):
-            if getattr(terms.schedule, place) and part is None:
-                found.setdefault(f"schedule.{place}", f"needs {what}")
     return found
 
 
