@@ -5,6 +5,7 @@ from __future__ import annotations
 from kvit.cli import (
     agreements,
     books,
+    channels,
     conformance,
     demo,
     exports,
@@ -29,7 +30,7 @@ app = make_root()
 
 for room in (
     server, receivables, agreements, payments, files, register_room, imports, quarantine,
-    suspense, rules, reconciling, settlements, periods, exports, books,
+    suspense, rules, channels, reconciling, settlements, periods, exports, books,
     protocols, simulate, conformance, demo,
 ):  # fmt: skip
     room.register(app)

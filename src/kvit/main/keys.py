@@ -23,21 +23,26 @@ _HASHES: dict[str, hashes.HashAlgorithm] = {"sha1": hashes.SHA1(), "sha256": has
 
 def read_key(text: str, folder: Path, *, is_private: bool) -> str:
     """PEM, from PEM or from a file (a path from ``folder``). Raises ``SettingsError`` for anything else."""
-    pem = text
-    if _BEGIN not in text:
-        path = folder / text
-        try:
-            data = path.read_bytes()[: _KEY_BYTES_MAX + 1]
-        except OSError as error:
-            raise SettingsError(f"is neither a key in PEM nor a file: {error.strerror or error}") from error
-        if len(data) > _KEY_BYTES_MAX:
-            raise SettingsError(f"the file {path.name} is too large for a key")
-        pem = data.decode("ascii", "replace")
+    pem = read_text(text, folder)
     if is_private:
         _private(pem)
     else:
         _public(pem)
     return pem.strip() + "\n"
+
+
+def read_text(text: str, folder: Path) -> str:
+    """A key's text, from itself or from a file, whatever it is in. Raises ``SettingsError``."""
+    if _BEGIN in text:
+        return text
+    path = folder / text
+    try:
+        data = path.read_bytes()[: _KEY_BYTES_MAX + 1]
+    except OSError as error:
+        raise SettingsError(f"is neither a key in PEM nor a file: {error.strerror or error}") from error
+    if len(data) > _KEY_BYTES_MAX:
+        raise SettingsError(f"the file {path.name} is too large for a key")
+    return data.decode("ascii", "replace")
 
 
 def signer(private_pem: str) -> Sign:

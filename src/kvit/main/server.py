@@ -16,6 +16,7 @@ from kvit.domain.model import Agreement
 from kvit.lanes.desk import Lookups, Postings, QuickReads, ReadDesk, UnavailableDesk, WriteDesk
 from kvit.lanes.lane import Lane, LaneLimits
 from kvit.main import House, ServeOptions, check_options, make_terms
+from kvit.main.schedule import LOOK_S, Schedule
 from kvit.protocols.registry import PROTOCOLS
 from kvit.storage import agreements as agreement_storage
 from kvit.storage.corrections import SqlCorrections
@@ -60,6 +61,7 @@ class Server:
         self._stamp: tuple[int, int] | None = None
         self._ready_until_s = 0.0
         self._stop = threading.Event()
+        self._schedule = Schedule(house, options, self._stop)
         limits = house.settings.limits
         log_path = None if not options.quiet else house.settings.data_folder / "log" / "agents.jsonl"
         self._traffic = TrafficLog(log_path)
@@ -169,6 +171,7 @@ class Server:
             for name, seconds, work in (
                 ("refresh", _REFRESH_S, self.refresh),
                 ("sealer", _SEAL_S, self._seal),
+                ("schedule", LOOK_S, self._schedule.look),
             )
         ]
         for thread in beside:

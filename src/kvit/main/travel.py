@@ -15,7 +15,7 @@ from kvit.channels.registry import open_settings
 from kvit.channels.yard import DiskYard
 from kvit.domain import days
 from kvit.domain.errors import DatabaseUnavailable, KvitError, NotAllowed, SettingsError
-from kvit.domain.file_rows import DueRunRow
+from kvit.domain.file_rows import ChannelFileRow, DueRunRow
 from kvit.domain.file_terms import ChannelTerms
 from kvit.domain.model import Agreement
 from kvit.main import House
@@ -33,7 +33,7 @@ from kvit.services.schedule.runs import (
 )
 from kvit.services.schedule.times import working_day_before
 from kvit.services.travel.incoming import NOT_TAKEN, REFUSED, TAKEN, Fetched, Gate, fetch_all
-from kvit.services.travel.outgoing import SENT, Departure, Exit, send_all
+from kvit.services.travel.outgoing import SENT, Departure, Exit, decide, send_all
 from kvit.services.travel.ports import Channel, Outbox, Outcome, Take
 from kvit.storage.alone import Channels
 from kvit.storage.channel_files import SqlChannelBook
@@ -47,14 +47,14 @@ _log = logging.getLogger("kvit")
 class Ends:
     """What an agreement's channel leads to.
 
-    ``take``: what reads and books a file that came. ``prepare``: makes the register that the schedule sends,
-    if one is to be made. ``outbox``: the registers that wait. ``has_register``: is the payment register of
-    this ISO day here?
+    ``take``: what reads and books a file that came. ``prepare``: makes the register that is to go out at a
+    time of the schedule (microseconds since 1970), unless it is made. ``outbox``: the registers that wait,
+    and the one of this number (0: none). ``has_register``: is the payment register of this ISO day here?
     """
 
     take: Callable[[Agreement], Take]
-    prepare: Callable[[Agreement], None]
-    outbox: Callable[[Agreement], Outbox]
+    prepare: Callable[[Agreement, int], None]
+    outbox: Callable[[Agreement, int], Outbox]
     has_register: Callable[[Agreement, str], bool]
 
 
@@ -84,10 +84,18 @@ class Travel:
         with self._alone(agreement):
             return self._fetch(agreement)
 
-    def send(self, agreement: Agreement) -> list[Departure]:
-        """Send the registers that wait. Raises ``NotAllowed`` where somebody else is at it."""
+    def send(self, agreement: Agreement, number: int = 0) -> list[Departure]:
+        """Send the registers that wait, and that of ``number``.
+
+        Raises ``NotAllowed`` where somebody else is at it.
+        """
         with self._alone(agreement):
-            return self._send(agreement)
+            return self._send(agreement, number)
+
+    def decide(self, agreement: Agreement, name: str, author: str, *, has_arrived: bool) -> ChannelFileRow:
+        """A person looked at the bank's side. Raises ``NotFound`` or ``NotAllowed``."""
+        with self._alone(agreement):
+            return decide(self.book(agreement), name, has_arrived=has_arrived, author=author)
 
     def run_due(self) -> list[DueRunRow]:
         """Run what the schedules say is due; the runs as they ended."""
@@ -127,9 +135,9 @@ class Travel:
             take = _careful(self._ends.take(agreement))
             return fetch_all(Gate(channel, self.book(agreement), yard, take, settings.rules))
 
-    def _send(self, agreement: Agreement) -> list[Departure]:
+    def _send(self, agreement: Agreement, number: int = 0) -> list[Departure]:
         with self._opened(agreement) as (channel, yard, settings):
-            outbox = self._ends.outbox(agreement)
+            outbox = self._ends.outbox(agreement, number)
             return send_all(Exit(channel, self.book(agreement), yard, outbox, settings.rules))
 
     def _fetch_job(self, due: Due) -> Ended:
@@ -144,7 +152,7 @@ class Travel:
 
     def _send_job(self, due: Due) -> Ended:
         _terms(due.agreement)
-        self._ends.prepare(due.agreement)
+        self._ends.prepare(due.agreement, due.due_at_us)
         departures = self._send(due.agreement)
         detail = "; ".join(f"{one.name}: {one.verdict}{_apart(one.detail)}" for one in departures)
         is_well = all(one.verdict == SENT for one in departures)
@@ -177,7 +185,7 @@ def _guarded(job: Callable[[Due], Ended]) -> Callable[[Due], Ended]:
             raise
         except Exception as error:
             _log.exception("%s of agreement %s failed", due.job, due.agreement.agreement_id)
-            return Ended(FAILED, f"kvit's own fault: {error!r}")
+            return Ended(FAILED, f"kvit's own fault, {type(error).__name__}; the log tells where")
 
     return run
 
@@ -194,7 +202,9 @@ def _careful(take: Take) -> Take:
             return Outcome(is_taken=False, detail=str(error))
         except Exception as error:
             _log.exception("the file %s could not be taken", name)
-            return Outcome(is_taken=False, detail=f"kvit's own fault: {error!r}")
+            return Outcome(
+                is_taken=False, detail=f"kvit's own fault, {type(error).__name__}; the log tells where"
+            )
 
     return run
 

@@ -120,21 +120,28 @@ def due_now(
     return due
 
 
-def run_due(runner: Runner, known: Sequence[Applied]) -> list[DueRunRow]:
-    """Run what is due, what failed a while ago, and what died; the rows as they ended.
-
-    Raises ``DatabaseUnavailable``; what was under way is then taken up again later.
-    """
-    newest = runner.book.newest()
-    due = due_now(known, newest, runner.clock)
+def to_run(
+    known: Sequence[Applied], newest: Mapping[tuple[str, str, str], DueRunRow], clock: Clock
+) -> list[tuple[Due, DueRunRow | None]]:
+    """What is due; and with its row, what failed a while ago or died."""
+    due = due_now(known, newest, clock)
     fresh = {(one.agreement.biller_id, one.agreement.agreement_id, one.job) for one in due}
+    now_us = days.to_us(clock.now())
     again = [
         (Due(applied.agreement, row.job, row.due_at_us), row)
         for row, applied in _with_agreement(newest, known)
-        if (row.biller_id, row.agreement_id, row.job) not in fresh and _again(row, runner.now_us())
+        if (row.biller_id, row.agreement_id, row.job) not in fresh and _again(row, now_us)
     ]
+    return [*again, *((one, None) for one in due)]
+
+
+def run_due(runner: Runner, known: Sequence[Applied]) -> list[DueRunRow]:
+    """Run what is to be run; the rows as they ended.
+
+    Raises ``DatabaseUnavailable``; what was under way is then taken up again later.
+    """
     rows: list[DueRunRow] = []
-    ordered = [*again, *((one, None) for one in due)]
+    ordered = to_run(known, runner.book.newest(), runner.clock)
     for agreement_key in dict.fromkeys(_key(one) for one, _ in ordered):
         with runner.alone(*agreement_key) as is_ours:
             if not is_ours:

@@ -60,7 +60,11 @@ class Exit:
 
 
 def send_all(way: Exit) -> list[Departure]:
-    """Send what waits, in order. What comes after a register that did not arrive waits with it."""
+    """Send what waits, in order, up to one that surely did not go.
+
+    One that may have arrived waits for a person, and keeps nobody waiting: a full register tells everything
+    again, and changes are told against what the bank has accepted.
+    """
     departures = []
     for number, name, chunks in way.outbox.waiting():
         upload = way.yard.pack(name, chunks)
@@ -71,7 +75,7 @@ def send_all(way: Exit) -> list[Departure]:
         if verdict == SENT:
             way.outbox.sent(number)
         departures.append(Departure(number, name, verdict, detail, upload.digest, upload.size_bytes))
-        if verdict != SENT:
+        if verdict == NOT_SENT:
             break
     return departures
 
