@@ -10,21 +10,19 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from kvit.domain.debts import ADDRESS, ATTRIBUTES, NAME, SENT
+from kvit.domain.debts import SENT
 from kvit.domain.file_rows import DebtRegisterRow, DebtRejectRow
 from kvit.domain.model import JournalRow
 from kvit.services.debts.ports import Decision, FoundDebts, Question
-from kvit.services.debts.rows import account_slice, invoice_slices
+from kvit.services.debts.rows import DETAILS, account_slice, invoice_slices, wanted
 from kvit.storage import billers, file_store
 from kvit.storage.engine import Database
 from kvit.storage.file_store import Keeping
 from kvit.storage.schema_files import debt_registers, debt_rejects
 from kvit.storage.snapshot import snapshot
 
-#: Rows of one slice.
-SLICE_ROWS = 5_000
-
-_DETAILS = (NAME, ADDRESS, ATTRIBUTES)
+#: Rows of one slice. With more, the collector of garbage walks them all again and again.
+SLICE_ROWS = 500
 
 
 class SqlDebts:
@@ -44,8 +42,10 @@ class SqlDebts:
                 if question.by_invoice:
                     yield invoice_slices(rows, question)
                 else:
-                    are_told = not question.everything
-                    yield (account_slice(list(zip(*some, strict=True)), are_told=are_told) for some in rows)
+                    details, are_told = wanted(question), not question.everything
+                    yield (
+                        account_slice(zip(*some, strict=True), details, are_told=are_told) for some in rows
+                    )
 
     def keeping(self) -> Keeping:
         return Keeping(self._database, self._biller_id)
@@ -131,25 +131,27 @@ def _by_number(connection: Connection) -> str:
 
 
 def _details(question: Question) -> str:
-    return ", ".join(f"a.{name}" if name in question.details else "''" for name in _DETAILS)
+    """Every detail, empty where it is not wanted."""
+    return ", ".join(f"a.{name}" if name in question.details else "''" for name in DETAILS)
 
 
 def _accounts_query(connection: Connection, question: Question) -> str:
     owed = "a.balance_minor" if question.below_zero else "max(a.balance_minor, 0)"
     if connection.dialect.name == "postgresql":
         owed = owed.replace("max(", "greatest(")
+    columns = "".join(f", a.{name}" for name in wanted(question))
     is_told = "a.status = 'active'"
     if not question.keeps_paid:
         is_told += " AND a.balance_minor <> 0" if question.below_zero else " AND a.balance_minor > 0"
     if question.everything:
         return (
-            f"SELECT a.number, CASE WHEN {is_told} THEN {owed} END, {_details(question)} FROM accounts a "
+            f"SELECT a.number, CASE WHEN {is_told} THEN {owed} END{columns} FROM accounts a "
             f"WHERE a.biller_id = {{mark}} ORDER BY {_by_number(connection)}"
         )
     # What is above zero anyway needs no arithmetic.
     owed = owed if question.keeps_paid else "a.balance_minor"
     return (
-        f"SELECT a.number, {owed}, {_details(question)} FROM accounts a "
+        f"SELECT a.number, {owed}{columns} FROM accounts a "
         f"WHERE a.biller_id = {{mark}} AND {is_told} ORDER BY {_by_number(connection)}"
     )
 

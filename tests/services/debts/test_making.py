@@ -70,7 +70,7 @@ def test_full_and_changes_make_what_is_owed(
 ) -> None:
     """Accepted, refused, never answered: after one more accepted register the bank is right."""
     chance = random.Random(seed)  # noqa: S311
-    monkeypatch.setattr("kvit.storage.debts.SLICE_ROWS", (1, 2, 3, 7, 20, 5_000)[seed])
+    monkeypatch.setattr("kvit.storage.debts.SLICE_ROWS", (1, 2, 3, 7, 20, 500)[seed])
     bank.terms = terms_of(
         rows=kind, paid=chance.choice(["leave", "zero"]), advance=chance.choice(["zero", "negative"])
     )

@@ -7,12 +7,12 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from kvit.domain.debts import DebtSlice
+from kvit.domain.debts import ADDRESS, ATTRIBUTES, NAME, DebtSlice
 from kvit.domain.model import ACTIVE
 from kvit.services.debts.ports import FoundDebts, Question
 
-#: (number, sum or None, name, address, attributes)
-AccountColumns = Sequence[Sequence[Any]]
+#: Details in the order in which they are read.
+DETAILS = (NAME, ADDRESS, ATTRIBUTES)
 #: (number, status, balance, name, address, attributes, document, period, service, due, open sum); the last
 #: five are None for a client without an open charge.
 InvoiceRow = Sequence[Any]
@@ -20,14 +20,20 @@ InvoiceRow = Sequence[Any]
 _NUMBER = itemgetter(0)
 
 
-def account_slice(columns: AccountColumns, *, are_told: bool) -> FoundDebts:
-    """Columns of accounts; ``are_told``: none of the sums is ``None``."""
-    numbers, found, names, addresses, attributes = columns
+def wanted(question: Question) -> list[str]:
+    """The details that are read."""
+    return [name for name in DETAILS if name in question.details]
+
+
+def account_slice(columns: Iterable[Sequence[Any]], details: Sequence[str], *, are_told: bool) -> FoundDebts:
+    """Columns of accounts: number, sum, details. ``are_told``: none of the sums is ``None``."""
+    numbers, found, *texts = columns
     amounts = found if are_told else [amount or 0 for amount in found]
     blank = [""] * len(numbers)
-    debts = DebtSlice(
-        numbers, numbers, amounts, names, addresses, attributes, blank, blank, blank, blank
-    )  # fmt: skip
+    names, addresses, attributes = (
+        dict(zip(details, texts, strict=True)).get(name, blank) for name in DETAILS
+    )
+    debts = DebtSlice(numbers, numbers, amounts, names, addresses, attributes, blank, blank, blank, blank)
     return FoundDebts(debts, found)
 
 
