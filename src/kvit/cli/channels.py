@@ -101,13 +101,8 @@ def send(
     """Send the registers of debts that wait for the channel. None goes twice."""
     with _travel(agreement, biller) as (travel, chosen):
         departures = travel.send(chosen, number)
-    print_departures(chosen, departures, json_output)
-
-
-def print_departures(agreement: Agreement, departures: list[Departure], json_output: bool) -> None:
-    """What became of registers; exit code 1 where one did not arrive for sure."""
     if json_output:
-        print_json({"agreement": agreement.agreement_id, "registers": [one._asdict() for one in departures]})
+        print_json({"agreement": chosen.agreement_id, "registers": [one._asdict() for one in departures]})
     else:
         for one in departures:
             say(f"Register {one.number}, {one.name}: {one.verdict}{', ' + one.detail if one.detail else ''}")
@@ -115,6 +110,12 @@ def print_departures(agreement: Agreement, departures: list[Departure], json_out
             say("No register waits.")
     if any(one.verdict != SENT for one in departures):
         raise typer.Exit(1)
+
+
+def deliver(agreement_id: str, biller: str, number: int) -> list[Departure]:
+    """Send register ``number``, and what else waits."""
+    with _travel(agreement_id, biller) as (travel, chosen):
+        return travel.send(chosen, number)
 
 
 @guarded

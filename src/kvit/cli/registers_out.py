@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 
 import typer
 
+from kvit.cli.channels import deliver
 from kvit.cli.registers_refused import reject
 from kvit.cli.registers_shown import (
     AGREEMENT,
@@ -29,6 +31,7 @@ from kvit.services.debts.deciding import find_register
 from kvit.services.debts.making import Made, make_register
 from kvit.services.debts.ports import DebtOffice
 from kvit.services.debts.told import lines_of
+from kvit.services.travel.outgoing import SENT, Departure
 
 #: Rows of a register that a table for people shows.
 _SHOWN_MAX = 50
@@ -64,7 +67,10 @@ def send(
     biller: str = BILLER,
     json_output: bool = JSON,
 ) -> None:
-    """Make the next register of debts for a bank, and keep it."""
+    """Make the next register of debts for a bank, keep it, and send it by the agreement's channel.
+
+    With --out, or where there is no channel, it is for you to carry.
+    """
     with office_of(agreement, biller) as office:
         contents = "" if full is None else FULL if full else CHANGES
         terms = debt_terms(office.agreement, kind.value if kind else "", contents)
@@ -74,7 +80,11 @@ def send(
         path = None if out is None else place_of(out, made.register.file_name)
         if path is not None:
             write_whole(path, office.store.read(made.register.file_digest))
-        _report(office, made, path, json_output)
+        goes = out is None and office.agreement.files.channel is not None
+        departures = deliver(agreement, biller, made.register.register_number) if goes else []
+        _report(office, made, path, departures, json_output=json_output)
+    if any(one.verdict != SENT for one in departures):
+        raise typer.Exit(1)
 
 
 @guarded
@@ -185,13 +195,18 @@ def accept(
             say(f"It takes the place of: {', '.join(map(str, superseded))}.")
 
 
-def _report(office: DebtOffice, made: Made, path: Path | None, json_output: bool) -> None:
+def _report(
+    office: DebtOffice, made: Made, path: Path | None, departures: Sequence[Departure], *, json_output: bool
+) -> None:
     row, replaced = made.register, made.replaced
+    if departures:
+        row = find_register(office, row.register_number)  # it is marked as sent by now
     if json_output:
         examples = [{"from": before, "to": after} for before, after in replaced.examples]
         print_json(
             {**as_json(office, row), "out": "" if path is None else str(path),
-             "replaced": {"count": replaced.count, "examples": examples}, "notes": list(made.notes)}
+             "replaced": {"count": replaced.count, "examples": examples}, "notes": list(made.notes),
+             "sent": [one._asdict() for one in departures]}
         )  # fmt: skip
         return
     say(
@@ -205,6 +220,9 @@ def _report(office: DebtOffice, made: Made, path: Path | None, json_output: bool
             say(f"  {before}  →  {after}")
     for note in made.notes:
         say(note)
-    where = f"written to {path}" if path else "kept; `kvit register again` writes it to a file"
-    say(f"{row.file_name}: {where}.")
+    for one in departures:
+        say(f"{one.name}: {one.verdict}{', ' + one.detail if one.detail else ''}.")
+    if not departures:
+        where = f"written to {path}" if path else "kept; `kvit register again` writes it to a file"
+        say(f"{row.file_name}: {where}.")
     say(f"When the bank has taken it: kvit register accept --number {row.register_number}")
