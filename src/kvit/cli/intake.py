@@ -189,7 +189,8 @@ def _facts(one: Taken) -> JsonObject:
         "format": facts.format, "file": one.name, "encoding": facts.encoding, "agreement": one.agreement_id,
         "import_id": one.outcome.import_id, "rows": counts.rows, **counts.as_texts(),
         "total_minor": counts.total_minor, "by_rule": counts.by_rule, "settled": one.settled,
-        "first_day": one.outcome.first_day, "last_day": one.outcome.last_day, "problems": facts.problems, "notes": one.notes,
+        "first_day": one.outcome.first_day, "last_day": one.outcome.last_day, "problems": facts.problems,
+        "notes": one.notes,
     }  # fmt: skip
 
 

@@ -27,6 +27,8 @@ SLICE_LINES_FIRST = 100
 SLICE_LINES_MIN = 20
 SLICE_LINES_MAX = 1_000
 SLICE_GROWTH = 4
+#: Lines looked at in one go: nobody waits for a look.
+LOOK_LINES = 5_000
 
 
 class Source(Protocol):
@@ -92,7 +94,7 @@ Sources = Callable[[str], Source]
 def look(office: Office, file: ReadFile, sources: Sources, agreement_id: str = "") -> Outcome:
     """What importing would do. Nothing is written."""
     del agreement_id
-    return _Run(office, file, sources, 0, False, is_look=True).run()
+    return _Run(office, file, sources, 0, False, is_look=True, _aim=LOOK_LINES).run()
 
 
 def run(office: Office, file: ReadFile, sources: Sources, agreement_id: str = "") -> Outcome:
