@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
+
 import typer
 
 from kvit.cli.agreement_choice import choose_agreement, today_of
-from kvit.cli.shared import BILLER, JSON, choose_biller, guarded, house, print_json, print_table, say
-from kvit.domain.days import from_us
-from kvit.domain.errors import SettingsError
-from kvit.domain.file_rows import ResolutionRow
-from kvit.domain.model import JsonObject
-from kvit.domain.money import format_amount
-from kvit.services.reconciling.findings import NOTE, OPEN, Finding, Resolution
-from kvit.services.reconciling.run import Column, Day, Report, check_span, reconcile
-from kvit.services.settling.facts import Block
+from kvit.cli.reconciling_values import gone_values, print_report, report_values
+from kvit.cli.shared import BILLER, JSON, author, choose_biller, guarded, house, print_json, say
+from kvit.documents.certificate import Maker, certificate
+from kvit.domain.days import zone
+from kvit.domain.errors import NotFound, SettingsError
+from kvit.domain.model import Agreement
+from kvit.main import House
+from kvit.services.reconciling.findings import REMEDIES, read_key
+from kvit.services.reconciling.resolving import Decision, find, resolve
+from kvit.services.reconciling.run import Report, check_span, reconcile
+from kvit.services.settling.facts import Span
 from kvit.storage.reconciling import SqlReconcilingBook
+from kvit.storage.resolutions import SqlResolutions
 from kvit.storage.snapshot import snapshot
 
 AGREEMENT = typer.Option("", "--agreement", help="Which agreement, where there are several.")
@@ -26,6 +32,7 @@ def register(app: typer.Typer) -> None:
         invoke_without_command=True,
     )
     room.callback()(compare)
+    room.command("resolve")(resolve_findings)
     app.add_typer(room, name="reconcile")
 
 
@@ -36,10 +43,15 @@ def compare(
     date: str = typer.Option("", "--date", help="The day, like 2026-10-05."),
     first: str = typer.Option("", "--from", help="The first of several days."),
     last: str = typer.Option("", "--to", help="The last of several days."),
+    certificate_file: Path | None = typer.Option(
+        None, "--certificate", help="Write the certificate here, to be printed, if nothing is open."
+    ),
+    language: str = typer.Option("en", "--language", help="Of the certificate: en or ru."),
+    is_check: bool = typer.Option(False, "--check", help="Exit code 1 while something is open."),
     biller: str = BILLER,
     json_output: bool = JSON,
 ) -> None:
-    """Compare payments, register and settlement of a day. Exit code 1 while something is open."""
+    """Compare what came online, the agent's register, and what reached the bank, of a day or of several."""
     if context.invoked_subcommand is not None:
         return
     if bool(date) == bool(first or last):
@@ -48,135 +60,54 @@ def compare(
     with house() as opened:
         owner = choose_biller(opened, biller)
         chosen, today = choose_agreement(opened, owner, agreement), today_of(opened, owner)
-        with snapshot(opened.database) as connection:
-            report = reconcile(SqlReconcilingBook(connection, chosen, today), chosen, span, today)
+        report = _reconciled(opened, chosen, span, today)
+        made_at = opened.clock.now().astimezone(zone(owner.timezone))
+    if certificate_file is not None:
+        page = certificate(report, Maker(owner, author(), made_at), language)
+        certificate_file.write_text(page, encoding="utf-8")
     if json_output:
         print_json(report_values(report))
     else:
-        _print_report(report)
-    if not report.is_ok:
+        print_report(report)
+        if certificate_file is not None:
+            say(f"The certificate is in {certificate_file}.")
+    if is_check and not report.is_ok:
         raise typer.Exit(1)
 
 
-def report_values(report: Report) -> JsonObject:
-    """What ``--json`` prints."""
-    resolved = [finding for finding in report.findings if finding.state not in (OPEN, NOTE)]
-    return {
-        "ok": report.is_ok,
-        "agreement": report.agreement.agreement_id,
-        "from": report.span.first,
-        "to": report.span.last,
-        "currency": report.agreement.currency,
-        "days": [_day_values(day) for day in report.days],
-        "findings": [finding_values(one) for one in report.findings if one.state in (OPEN, NOTE)],
-        "resolved": [finding_values(one) for one in resolved] + [_gone_values(row) for row in report.settled],
-    }
+@guarded
+def resolve_findings(
+    finding: list[str] = typer.Argument(..., help="Findings as `kvit reconcile` names them."),
+    remedy: str = typer.Option(
+        ..., "--remedy", help="accept, ask, void or move-day, as it fits."
+    ),
+    reason: str = typer.Option(..., "--reason", help="Why; it stays in the books."),
+    biller: str = BILLER,
+    json_output: bool = JSON,
+) -> None:
+    """Decide about findings: do the remedy where it can be done, and write down who decided and why."""
+    done = []
+    with house() as opened:
+        owner, decision = choose_biller(opened, biller), Decision(remedy, reason, author())
+        today, store = today_of(opened, owner), SqlResolutions(opened.database)
+        for name in finding:
+            place = read_key(name)
+            if place is None:
+                raise NotFound(f"{name} is no finding; `kvit reconcile` names them")
+            chosen = choose_agreement(opened, owner, place.agreement_id)
+            report = _reconciled(opened, chosen, check_span(place.day, place.day), today)
+            found = find(report, name)
+            work = partial(
+                resolve, biller_id=owner.biller_id, finding=found, decision=decision, now=opened.clock.now()
+            )
+            done.append(store.run(work))
+    if json_output:
+        print_json([gone_values(row) for row in done])
+        return
+    for row in done:
+        say(f"{row.finding}: {REMEDIES[row.remedy]}.")
 
 
-def _day_values(day: Day) -> JsonObject:
-    return {
-        "date": day.day,
-        "ok": day.is_ok,
-        "online": _column_values(day.online),
-        "register": _column_values(day.register) if day.has_register else None,
-        "booked": _column_values(day.booked),
-        "settlement": None if day.payout is None else _payout_values(day.payout),
-    }
-
-
-def _column_values(column: Column) -> JsonObject:
-    return {"count": column.rows, "sum_minor": column.sum_minor, "fee_minor": column.fee_minor}
-
-
-def _payout_values(block: Block) -> JsonObject:
-    return {
-        "from": block.first_day,
-        "to": block.last_day,
-        "gross_minor": block.gross_minor,
-        "fee_minor": block.fee_minor,
-        "net_minor": block.net_minor,
-        "settlements": [payout.settlement_id for payout in block.payouts],
-    }
-
-
-def finding_values(finding: Finding) -> JsonObject:
-    return {
-        "finding": finding.key,
-        "kind": finding.kind,
-        "state": finding.state,
-        "date": finding.day,
-        "agreement": finding.agreement_id,
-        "txn": finding.txn,
-        "account": finding.number,
-        "receipts": list(finding.receipts),
-        "here_minor": finding.here_minor,
-        "there_minor": finding.there_minor,
-        "text": finding.text,
-        "remedies": list(finding.remedies),
-        "commands": list(finding.commands),
-        "resolution": _said(finding.resolution),
-        "asked": _said(finding.asked),
-    }
-
-
-def _said(resolution: Resolution | None) -> JsonObject | None:
-    if resolution is None:
-        return None
-    return resolution._asdict() | {"at": from_us(resolution.at_us).isoformat()}
-
-
-def _gone_values(row: ResolutionRow) -> JsonObject:
-    """A decision about a difference that is no longer there."""
-    return {
-        "finding": row.finding,
-        "kind": row.finding.split("/")[2],
-        "state": "resolved",
-        "date": row.day,
-        "agreement": row.agreement_id,
-        "resolution": _said(Resolution(row.remedy, row.reason, row.author, row.at_us)),
-    }
-
-
-def _print_report(report: Report) -> None:
-    exponent = report.agreement.exponent
-
-    def money(amount_minor: int) -> str:
-        return format_amount(amount_minor, exponent)
-
-    def column(side: Column) -> tuple[object, str]:
-        return side.rows, money(side.sum_minor)
-
-    rows = []
-    for day in report.days:
-        told = column(day.register) if day.has_register else ("", "no register")
-        payout = "" if day.payout is None else f"{money(day.payout.net_minor)} for {_span_text(day.payout)}"
-        open_count = sum(finding.state == OPEN for finding in day.findings)
-        rows.append((day.day, *column(day.online), *told, *column(day.booked), payout, open_count or "ok"))
-    print_table(
-        f"{report.agreement.title or report.agreement.agreement_id}, {report.agreement.currency}",
-        ("day", "online", "sum", "register", "sum ", "booked", "sum  ", "reached the bank", "open"),
-        rows,
-        right=("online", "sum", "register", "sum ", "booked", "sum  ", "open"),
-    )
-    for state, title in ((OPEN, "Open"), (NOTE, "To know")):
-        found = [finding for finding in report.findings if finding.state == state]
-        if found:
-            print_table(f"{title}: {len(found)}", ("finding", "what"), [(one.key, one.text) for one in found])
-    done = [one for one in report.findings if one.resolution is not None]
-    if done:
-        texts = [
-            (one.key, one.text, f"{one.resolution.remedy}: {one.resolution.reason}")
-            for one in done
-            if one.resolution
-        ]
-        print_table("Resolved", ("finding", "what", "how"), texts)
-    if report.is_ok:
-        say("Nothing is open.")
-    else:
-        say(
-            "`kvit reconcile resolve FINDING --remedy … --reason …` settles one; see docs/howto/reconcile.md."
-        )
-
-
-def _span_text(block: Block) -> str:
-    return block.first_day if block.first_day == block.last_day else f"{block.first_day} to {block.last_day}"
+def _reconciled(opened: House, agreement: Agreement, span: Span, today: str) -> Report:
+    with snapshot(opened.database) as connection:
+        return reconcile(SqlReconcilingBook(connection, agreement, today), agreement, span, today)

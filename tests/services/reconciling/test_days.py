@@ -159,7 +159,7 @@ def test_one_payment_booked_twice_is_one_finding(book: DayBook) -> None:
     made = book.book_row("x9", 20_000)
     finding = only(book.report().findings)
     assert (finding.kind, finding.state) == ("twin", OPEN)
-    assert finding.receipts == (made, online)
+    assert finding.receipts == (online, made), "the surplus one first: the register has the other"
 
 
 def test_one_payment_with_two_ids_of_which_one_waits_is_one_finding(book: DayBook) -> None:

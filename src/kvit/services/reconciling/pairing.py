@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 
 from kvit.domain import days
-from kvit.domain.file_rows import DROPPED
+from kvit.domain.file_rows import DROPPED, QUARANTINE
 from kvit.domain.money import format_amount
 from kvit.services.reconciling.facts import (
     BOOKED_LINES,
@@ -189,7 +189,18 @@ def _of_row(words: Wording, row: Told, kind: str, text: str, state: str = "open"
     return Finding(
         kind, words.agreement_id, row.day, row.line_key, text, sum_minor if booked else None, sum_minor,
         row.line_key, row.file_number, (row.receipt,) if row.receipt is not None else (), row.line_key, state,
+        _commands(row),
     )  # fmt: skip
+
+
+def _commands(row: Told) -> tuple[str, ...]:
+    """What may be done with a row that waits."""
+    if row.state != QUARANTINE:
+        return ()
+    return tuple(
+        f"kvit quarantine {verb} {row.import_id}:{row.line}{more}"
+        for verb, more in (("retry", ""), ("post", " --reason …"), ("drop", " --reason …"))
+    )
 
 
 def _of_both(words: Wording, paid: Paid, row: Told, kind: str, text: str, state: str = "open") -> Finding:
@@ -197,5 +208,5 @@ def _of_both(words: Wording, paid: Paid, row: Told, kind: str, text: str, state:
     return Finding(
         kind, words.agreement_id, day, str(paid.receipt), text,
         None if paid.is_voided else paid.amount_minor, row.amount_minor, paid.txn, paid.number or paid.typed,
-        (paid.receipt,), row.line_key, state,
+        (paid.receipt,), row.line_key, state, _commands(row),
     )  # fmt: skip

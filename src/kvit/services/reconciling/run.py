@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from hashlib import sha256
 from typing import NamedTuple
 
 from kvit.domain.errors import SettingsError
@@ -40,6 +41,7 @@ class Day:
 
     ``online``: payments that came online; ``register``: the rows of the agent's register that are money;
     ``booked``: all payments of the day in the books. ``payout``: the settlement that it is part of.
+    ``digest``: SHA-256 over every payment, row and settlement that was compared.
     """
 
     day: str
@@ -48,6 +50,7 @@ class Day:
     booked: Column = NOTHING
     has_register: bool = False
     payout: Block | None = None
+    digest: str = ""
     findings: list[Finding] = field(default_factory=list)
 
     @property
@@ -174,6 +177,28 @@ def _days(facts: Facts, pairs: Pairs, findings: Iterable[Finding]) -> list[Day]:
         for name in each_day(block.span):
             if name in days:
                 days[name].payout = block
+    for name, digest in _digests(facts, pairs).items():
+        days[name].digest = digest
     for finding in findings:
         days[finding.day].findings.append(finding)
     return list(days.values())
+
+
+def _digests(facts: Facts, pairs: Pairs) -> dict[str, str]:
+    """By day: the same facts give the same digest, in whatever order they were read."""
+    lines: dict[str, list[str]] = {day: [] for day in each_day(facts.span)}
+    for paid in pairs.payments:
+        state = "voided" if paid.is_voided else "posted"
+        number = paid.number or paid.typed
+        lines[paid.day].append(f"paid {paid.receipt} {paid.txn} {number} {paid.amount_minor} {state}")
+    for row in pairs.rows:
+        said = (row.line_key, row.file_number, row.amount_minor, row.fee_minor, row.state, row.receipt)
+        lines[row.day].append("told " + " ".join(map(str, said)))
+    for payout in facts.payouts:
+        for day in each_day(Span(payout.first_day, payout.last_day)):
+            if day in lines:
+                lines[day].append("settled " + " ".join(map(str, payout)))
+    return {
+        day: sha256("\n".join(sorted([facts.agreement.agreement_id, day, *some])).encode()).hexdigest()
+        for day, some in lines.items()
+    }

@@ -45,7 +45,7 @@ class Twins:
                 f"from the register; payment {paid.receipt} is the same sum for the same account, came "
                 "online, and is not in the register: one payment booked twice?"
             )
-            yield self._twin(paid, (row.receipt, paid.receipt), text, row.line_key)
+            yield self._twin(paid, (paid.receipt, row.receipt), text, row.line_key)
 
     def _under_another_id(self) -> Iterator[Finding]:
         """The same with a row that waits for a person."""

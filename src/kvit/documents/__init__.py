@@ -1,0 +1,1 @@
+"""Papers: records -> bytes that are printed, sent or signed."""
