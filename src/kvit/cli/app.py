@@ -13,6 +13,7 @@ from kvit.cli import (
     imports,
     payments,
     periods,
+    presets,
     protocols,
     quarantine,
     receivables,
@@ -29,7 +30,7 @@ from kvit.cli.root import make_root
 app = make_root()
 
 for room in (
-    server, receivables, agreements, payments, files, register_room, imports, quarantine,
+    server, receivables, agreements, payments, files, presets, register_room, imports, quarantine,
     suspense, rules, channels, reconciling, settlements, periods, exports, books,
     protocols, simulate, conformance, demo,
 ):  # fmt: skip

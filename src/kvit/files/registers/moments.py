@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable
+from datetime import UTC
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -102,8 +103,8 @@ class ZoneShift:
     def __init__(self, from_zone: str, to_zone: str) -> None:
         """Raises ``FileRefused`` where a zone is not known."""
         self.is_needed = bool(to_zone) and bool(from_zone) and from_zone != to_zone
+        self._from, self._to = (_zone(name) if name else UTC for name in (from_zone, to_zone))
         if self.is_needed:
-            self._from, self._to = _zone(from_zone), _zone(to_zone)
             self._by_hour = lru_cache(maxsize=4096)(self._hour)
 
     def shifted(self, at: str) -> str:
