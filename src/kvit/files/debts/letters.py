@@ -55,20 +55,18 @@ class Letters:
 
     def column(self, texts: Sequence[str]) -> Sequence[str]:
         """The texts, each as it may stand in the file."""
-        return texts if self.are_fine(texts) else list(map(self.text, texts))
+        if self.are_fine(texts):
+            return texts
+        return [text if self._is_fine(text) else self.text(text) for text in texts]
 
     def are_fine(self, texts: Sequence[str]) -> bool:
         """Can they all stand in the file as they are?"""
-        joined = "".join(texts)
-        if not joined.isprintable() or any(sign in joined for sign in self._forbidden):
+        return self._is_fine("".join(texts))
+
+    def _is_fine(self, text: str) -> bool:
+        if not text.isprintable() or any(sign in text for sign in self._forbidden):
             return False
-        if self.codec == "utf-8":
-            return True
-        try:
-            joined.encode(self.codec)
-        except UnicodeEncodeError:
-            return False
-        return True
+        return self.codec == "utf-8" or _fits(text, self.codec)
 
     def text(self, before: str) -> str:
         """One text; what is replaced is noted."""
