@@ -73,9 +73,14 @@ def _member(source: ByteSource, info: zipfile.ZipInfo) -> ByteSource:
         _refuse(source.name, f"{name} is locked with a password.", "Unpack the archive and give the files.")
 
     def open_() -> BinaryIO:
-        with _damage_named(source.name):
-            archive = zipfile.ZipFile(source.open())
-            return _bounded(archive.open(info.filename), info.compress_size, source.name, archive.close)
+        packed = source.open()
+        try:
+            with _damage_named(source.name):
+                inner = zipfile.ZipFile(packed).open(name)  # noqa: SIM115 - who reads it closes it
+        except FileRefused:
+            packed.close()
+            raise
+        return _bounded(inner, info.compress_size, source.name, packed.close)
 
     return ByteSource(name, info.file_size, open_)
 

@@ -139,9 +139,7 @@ class CamtReading(StatementReading):
             tally.facts.problems.append(records.broken)
         elif not count:
             raise FileRefused(
-                "There is no statement in this file.",
-                "Ask the bank for the file as it was made.",
-                self.source.name,
+                f"There is no {self.name} message in this file.", "Leave the format out, or name another."
             )
 
     def _opened(self, record: Record) -> _Statement:

@@ -62,6 +62,11 @@ class Sum(NamedTuple):
     direction: str
 
 
+def amount_of(text: str, currency: str) -> int | None:
+    """Minor units; these messages have a point before the fraction and nothing else."""
+    return None if "," in text else minor(text, currency)
+
+
 def day_of(text: str) -> str:
     """The ISO day of a date or a time, as the bank wrote it: its offset is not worked with."""
     found = _DAY.fullmatch(text)
@@ -74,7 +79,7 @@ def sum_of(record: Record, mark: str, account: Account) -> Sum | str:
     currency = record.first(f"{mark}/Amt@Ccy") or account.currency
     if not CURRENCY.fullmatch(currency):
         return f"{currency!r} is no currency code of three letters"
-    amount_minor = minor(text, currency)
+    amount_minor = amount_of(text, currency)
     if amount_minor is None:
         return f"{text!r} is no sum in {currency}" if text else "the sum is missing"
     said = record.first(f"{mark}/CdtDbtInd")
@@ -98,7 +103,7 @@ def part_sum(part: Record, entry: Sum, account: Account) -> Sum | str | None:
         if not text:
             continue
         currency = part.first(f"{place}@Ccy") or account.currency
-        amount_minor = minor(text, currency)
+        amount_minor = amount_of(text, currency)
         if amount_minor is None:
             wrong = f"{text!r} is no sum in {currency}"
         elif currency == entry.currency:

@@ -37,9 +37,7 @@ def format_() -> Format:
 def fits(_name: str, head: bytes) -> int:
     """``:20:`` and fields after it; less surely a piece of a statement without its beginning."""
     has_begin, has_field = _BEGIN.search(head), _ANY_FIELD.search(head)
-    if head.startswith(b"{1:") and has_begin:
-        return 95
-    return 90 if has_begin and has_field else 40 if has_begin or has_field else 0
+    return 100 if has_begin and has_field else 40 if has_begin or has_field else 0
 
 
 def encoding_of(source: ByteSource, wanted: str) -> str:

@@ -66,7 +66,7 @@ def fits(_name: str, head: bytes) -> int:
     """Its header, or its root."""
     if head[:2] in _UTF16_MARKS:
         head = head.decode("utf-16", "ignore").encode()
-    return 95 if _BEGIN.search(head[:4096]) else 60 if b"<STMTTRN>" in head.upper() else 0
+    return 100 if _BEGIN.search(head[:4096]) else 60 if b"<STMTTRN>" in head.upper() else 0
 
 
 def encoding_of(source: ByteSource, wanted: str) -> str:
