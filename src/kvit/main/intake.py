@@ -17,16 +17,19 @@ from kvit.domain.model import Agreement, Biller
 from kvit.files.base import ByteSource, Reading, ReadOptions
 from kvit.files.formats import FORMATS
 from kvit.files.recognising import read_file
+from kvit.files.registers.checking import READY
 from kvit.main import House, load_agreements
 from kvit.services.intake import rules
 from kvit.services.intake.registers import RegisterSource
 from kvit.services.intake.run import Office, Outcome, ReadFile, Source, look, run
 from kvit.services.intake.statements import StatementSource
 from kvit.services.intake.words import Decided
+from kvit.services.presets import Preset, find_preset
 from kvit.services.settling.making import By
 from kvit.services.settling.waiting import settle_certain
 from kvit.storage import file_store
 from kvit.storage.intake import SqlIntake
+from kvit.storage.presets import SqlPresets
 from kvit.storage.settlements import SqlSettlements
 
 _CHUNK_BYTES = 1 << 20
@@ -79,8 +82,11 @@ def take(opened: House, biller: Biller, author: str, wish: Wish, hearing: Hearin
     """
     agreements = [one for one in load_agreements(opened) if one.biller_id == biller.biller_id]
     agreement = _agreement(agreements, wish) if wish.kind == REGISTER else None
-    options = _options(opened, biller, agreement, wish)
-    wanted = wish.format or _agreed_format(agreement)
+    preset = _preset(opened, biller, agreement, wish)
+    options = _options(biller, agreement, wish, preset)
+    wanted = (
+        wish.format or ("" if wish.preset else _agreed_format(agreement)) or (preset.format if preset else "")
+    )
     readings = [(file, reading) for file, reading in read_file(wish.file, options, wanted)]
     for file, reading in readings:
         _check(file, reading, wish)
@@ -191,18 +197,27 @@ def _agreed_format(agreement: Agreement | None) -> str:
     return "" if terms is None else terms.format
 
 
-def _options(opened: House, biller: Biller, agreement: Agreement | None, wish: Wish) -> ReadOptions:
-    """What the preset says, and above it what the agreement says."""
+def _preset(opened: House, biller: Biller, agreement: Agreement | None, wish: Wish) -> Preset | None:
+    """The column map that was asked for, or the agreed one. Raises ``NotFound``."""
     terms = None if agreement is None else agreement.files.register
     name = wish.preset or ("" if terms is None else terms.preset)
+    if not name:
+        return None
+    with opened.database.read() as connection:
+        return find_preset(SqlPresets(connection, biller.biller_id), name, READY)
+
+
+def _options(biller: Biller, agreement: Agreement | None, wish: Wish, preset: Preset | None) -> ReadOptions:
+    """What the preset says, and above it what the agreement says; one that was asked for stands alone."""
+    terms = None if agreement is None else agreement.files.register
     timezone = biller.timezone if agreement is None else agreement.timezone
-    options = {"agreement_timezone": timezone}
-    columns: dict[str, str] = {}
-    del opened, name
-    if terms is not None:
+    options = {"agreement_timezone": timezone} | (dict(preset.options) if preset else {})
+    columns = dict(preset.columns) if preset else {}
+    if terms is not None and not wish.preset:
         options |= dict(terms.options)
         columns |= dict(terms.columns)
-    return ReadOptions(biller.currency, wish.encoding, columns, options)
+    encoding = wish.encoding or (preset.encoding if preset else "")
+    return ReadOptions(biller.currency, encoding, columns, options)
 
 
 def _digest(file: ByteSource) -> str:
