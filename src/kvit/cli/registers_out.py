@@ -10,6 +10,7 @@ from pathlib import Path
 import typer
 
 from kvit.cli.channels import deliver
+from kvit.cli.register_formats import formats
 from kvit.cli.registers_refused import reject
 from kvit.cli.registers_shown import (
     AGREEMENT,
@@ -47,7 +48,7 @@ class Kind(StrEnum):
 def register(room: typer.Typer) -> None:
     for name, command in (
         ("send", send), ("again", again), ("list", list_registers), ("show", show), ("accept", accept),
-        ("reject", reject),
+        ("reject", reject), ("formats", formats),
     ):  # fmt: skip
         room.command(name)(command)
 

@@ -68,6 +68,14 @@ def test_the_housing_template() -> None:
     assert lines[0] == "#FILESUM 2734.51"
 
 
+def test_a_name_is_never_a_line_of_the_head() -> None:
+    data, writer = written(
+        head_of("sberbank-hash", HASH), "sberbank-hash", [Debt("1", 100, "#TYPE 9", ",,,")]
+    )
+    assert data.decode("cp1251").splitlines()[3] == "NTYPE 9;,,,;1;1.00"
+    assert writer.replaced.examples == [("#TYPE 9", "NTYPE 9")]
+
+
 def test_the_plain_minimum() -> None:
     data, _ = written(head_of("sberbank", NAMES), "sberbank")
     assert (

@@ -34,6 +34,7 @@ _SHOWN = Option("The address: left out, or as it is kept.", "leave", ("leave", "
 
 def _sberbank_options(**more: Option) -> Mapping[str, Option]:
     options = text_options("windows-1251", "semicolon")
+    options["encoding"] = Option("The code page.", "windows-1251", ("windows-1251", "koi8-r", "utf-8"))
     del options["dates"], options["periods"]
     return {**_PARTS, **options, **more}
 
@@ -114,7 +115,8 @@ class HashWriter(TextWriter):
     """Lines that begin with `#`, then the rows; the sum stands above them."""
 
     def __init__(self, head: RegisterHead) -> None:
-        super().__init__(head, Layout(_hash_columns(head.options)))
+        # A name that begins with the sign would make its row a line of the head.
+        super().__init__(head, Layout(_hash_columns(head.options), forbidden="#"))
         self._is_housing = head.options["template"] == "housing"
         if self._is_housing:
             self._columns.insert(2, self._homes)

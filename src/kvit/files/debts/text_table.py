@@ -40,7 +40,7 @@ class Layout:
     """What the lines are made of. ``columns``: (header, field); first and last line are templates.
 
     ``quoted``: the fields whose cells stand in quotation marks. ``guard``: cells that a spreadsheet would
-    run as a formula are made texts, for people's eyes only.
+    run as a formula are made texts, for people's eyes only. ``forbidden``: more signs that no text may hold.
     """
 
     columns: Pairs
@@ -49,6 +49,7 @@ class Layout:
     last_line: str = ""
     quoted: frozenset[str] = frozenset()
     guard: bool = False
+    forbidden: str = ""
 
 
 class TextWriter:
@@ -62,7 +63,7 @@ class TextWriter:
         self._delimiter = DELIMITERS[head.options["delimiter"]]
         self._end = LINE_ENDS[head.options["line_end"]]
         self._encoding = head.options["encoding"]
-        self._letters = Letters(CODECS[self._encoding], self._delimiter, self.replaced)
+        self._letters = Letters(CODECS[self._encoding], self._delimiter + layout.forbidden, self.replaced)
         # Between quotation marks a separator means itself, but not a quotation mark.
         inside = Letters(CODECS[self._encoding], "", self.replaced)
         self._columns = [
