@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import nullcontext
 from datetime import UTC, date, datetime, timedelta
 
@@ -12,7 +13,7 @@ from kvit.domain.errors import DatabaseUnavailable, KvitError
 from kvit.domain.file_rows import DueRunRow
 from kvit.domain.file_terms import FileTerms, ScheduleTerms
 from kvit.domain.model import Agreement
-from kvit.services.schedule.runs import Applied, Due, Ended, Runner, run_due
+from kvit.services.schedule.runs import Applied, Due, Ended, RunKey, Runner, run_due
 from kvit.services.schedule.times import (
     cron_problem,
     is_holiday,
@@ -115,8 +116,9 @@ class Book:
     def __init__(self) -> None:
         self.rows: dict[tuple[str, str, str, int], DueRunRow] = {}
 
-    def newest(self) -> dict[tuple[str, str, str], DueRunRow]:
-        return {key[:3]: self.rows[key] for key in sorted(self.rows)}
+    def newest(self, keys: Iterable[RunKey]) -> dict[RunKey, DueRunRow]:
+        found = {key[:3]: self.rows[key] for key in sorted(self.rows)}
+        return {key: found[key] for key in keys if key in found}
 
     def claim(self, row: DueRunRow) -> bool:
         return self.rows.setdefault(row[:4], row) is row

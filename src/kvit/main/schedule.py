@@ -14,14 +14,14 @@ import threading
 import time
 
 from kvit.main import House, ServeOptions
-from kvit.services.schedule.runs import DONE, SKIPPED, to_run
+from kvit.services.schedule.runs import DONE, SKIPPED, scheduled, to_run
 from kvit.storage.due_runs import SqlRunBook, load_applied
 from kvit.storage.secretbox import open_box
 
 _log = logging.getLogger("kvit")
 
 #: How often it looks, and how soon again after a run that found nothing to do: another one is at it.
-LOOK_S = 15.0
+LOOK_S = 5.0
 _PAUSE_S = 60.0
 #: How long a server that stops waits for a run to end; one that is broken off goes on with the next.
 _LEAVE_S = 4.0
@@ -41,9 +41,8 @@ class Schedule:
             return
         with self._house.database.read() as connection:
             known = load_applied(connection, open_box(self._house.settings.data_folder))
-        if any(one.agreement.files.schedule for one in known) and to_run(
-            known, self._runs.newest(), self._house.clock
-        ):
+        jobs = scheduled(known)
+        if jobs and to_run(known, self._runs.newest(jobs), self._house.clock):
             self._run()
 
     def _run(self) -> None:

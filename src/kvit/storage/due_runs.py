@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, and_, func, select, update
+from collections.abc import Iterable
+
+from sqlalchemy import Connection, and_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from kvit.domain.file_rows import DueRunRow
-from kvit.services.schedule.runs import Applied, Ended
+from kvit.services.schedule.runs import Applied, Ended, RunKey
 from kvit.storage.agreements import load_readable
 from kvit.storage.engine import Database
 from kvit.storage.schema import agreements
@@ -24,22 +26,27 @@ class SqlRunBook:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def newest(self) -> dict[tuple[str, str, str], DueRunRow]:
-        latest = (
-            select(_of.biller_id, _of.agreement_id, _of.job, func.max(_of.due_at_us).label("due_at_us"))
-            .group_by(_of.biller_id, _of.agreement_id, _of.job)
-            .subquery()
-        )
-        same = and_(*(_of[column.name] == column for column in latest.c))
+    def newest(self, keys: Iterable[RunKey]) -> dict[RunKey, DueRunRow]:
+        found: dict[RunKey, DueRunRow] = {}
         with self._database.read() as connection:
-            rows = [DueRunRow(*row) for row in connection.execute(select(due_runs).join(latest, same))]
-        return {(row.biller_id, row.agreement_id, row.job): row for row in rows}
+            for key in keys:  # a few, each by the table's own key: its rows become very many
+                biller_id, agreement_id, job = key
+                query = (
+                    select(due_runs)
+                    .where(_of.biller_id == biller_id, _of.agreement_id == agreement_id, _of.job == job)
+                    .order_by(_of.due_at_us.desc())
+                    .limit(1)
+                )
+                row = connection.execute(query).one_or_none()
+                if row is not None:
+                    found[key] = DueRunRow(*row)
+        return found
 
     def claim(self, row: DueRunRow) -> bool:
         with self._database.write() as connection:
             insert = postgres_insert if connection.dialect.name == "postgresql" else sqlite_insert
-            statement = insert(due_runs).values(row._asdict()).on_conflict_do_nothing()
-            return connection.execute(statement).rowcount == 1
+            statement = insert(due_runs).values(row._asdict()).on_conflict_do_nothing().returning(_of.job)
+            return connection.execute(statement).first() is not None
 
     def change(self, row: DueRunRow, ended: Ended, ended_at_us: int | None) -> bool:
         key = ("biller_id", "agreement_id", "job", "due_at_us", "state", "detail")

@@ -6,7 +6,7 @@ its process), so a row that still says ``running`` while the lock is free is of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -37,6 +37,10 @@ RETRY_S = 600
 RETRY_UNTIL_S = 6 * 3_600
 
 
+#: Biller, agreement and job.
+RunKey = tuple[str, str, str]
+
+
 class Ended(NamedTuple):
     """How a job ended: ``state`` and, for people, ``detail``."""
 
@@ -55,8 +59,8 @@ class Due(NamedTuple):
 class RunBook(Protocol):
     """The rows of ``due_runs``; each call is a transaction of its own."""
 
-    def newest(self) -> dict[tuple[str, str, str], DueRunRow]:
-        """By (biller, agreement, job), the row of the latest time."""
+    def newest(self, keys: Iterable[RunKey]) -> dict[RunKey, DueRunRow]:
+        """The row of the latest time of each of these that has one."""
         ...
 
     def claim(self, row: DueRunRow) -> bool:
@@ -97,9 +101,17 @@ class Applied(NamedTuple):
     applied_at_us: int
 
 
-def due_now(
-    known: Sequence[Applied], newest: Mapping[tuple[str, str, str], DueRunRow], clock: Clock
-) -> list[Due]:
+def scheduled(known: Sequence[Applied]) -> list[RunKey]:
+    """The jobs that are on a schedule."""
+    return [
+        (agreement.biller_id, agreement.agreement_id, job)
+        for agreement, _ in known
+        for job in JOBS
+        if agreement.files.schedule is not None and getattr(agreement.files.schedule, job)
+    ]
+
+
+def due_now(known: Sequence[Applied], newest: Mapping[RunKey, DueRunRow], clock: Clock) -> list[Due]:
     """The latest time of each job, unless it was run. Times missed before it are not made up for.
 
     Of a job that has never run, times before the agreement was applied do not count.
@@ -121,7 +133,7 @@ def due_now(
 
 
 def to_run(
-    known: Sequence[Applied], newest: Mapping[tuple[str, str, str], DueRunRow], clock: Clock
+    known: Sequence[Applied], newest: Mapping[RunKey, DueRunRow], clock: Clock
 ) -> list[tuple[Due, DueRunRow | None]]:
     """What is due; and with its row, what failed a while ago or died."""
     due = due_now(known, newest, clock)
@@ -141,7 +153,7 @@ def run_due(runner: Runner, known: Sequence[Applied]) -> list[DueRunRow]:
     Raises ``DatabaseUnavailable``; what was under way is then taken up again later.
     """
     rows: list[DueRunRow] = []
-    ordered = to_run(known, runner.book.newest(), runner.clock)
+    ordered = to_run(known, runner.book.newest(scheduled(known)), runner.clock)
     for agreement_key in dict.fromkeys(_key(one) for one, _ in ordered):
         with runner.alone(*agreement_key) as is_ours:
             if not is_ours:
@@ -159,7 +171,7 @@ def _key(due: Due) -> tuple[str, str]:
 
 
 def _with_agreement(
-    newest: Mapping[tuple[str, str, str], DueRunRow], known: Sequence[Applied]
+    newest: Mapping[RunKey, DueRunRow], known: Sequence[Applied]
 ) -> Iterator[tuple[DueRunRow, Applied]]:
     """Rows of jobs that are still on the schedule."""
     for applied in known:
