@@ -138,3 +138,17 @@ def test_wrong_settings_are_refused_when_they_are_applied(shell: Shell) -> None:
     file.write_text('[[agreement]]\nid = "x"\nprotocol = "files"\n[agreement.debts]\nformat = "sberbank"\n')
     said = shell.run("agreement", "apply", str(file), code=2).stderr
     assert "agreement[0].debts.options.inn" in said
+
+
+def test_a_place_that_cannot_be_written(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("kvit.cli.writing.os.fsync", full)
+        said = shell.run("register", "send", "--out", "a.csv", code=1).stderr
+    assert "No space left on device" in said
+    assert "kvit register again --number 1" in said
+    assert sorted(each.name for each in shell.folder.glob("*a.csv*")) == []
+    shell.run("register", "again", "--number", "1", "--out", "a.csv")
+    assert (shell.folder / "a.csv").exists()

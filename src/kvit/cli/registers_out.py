@@ -25,6 +25,7 @@ from kvit.cli.registers_shown import (
 from kvit.cli.shared import BILLER, JSON, guarded, print_json, print_table, say
 from kvit.cli.writing import place_of, write_whole
 from kvit.domain.days import from_us
+from kvit.domain.errors import NotAllowed
 from kvit.domain.file_terms import BY_ACCOUNT, BY_INVOICE_ROW, CHANGES, FULL
 from kvit.main.debts import debt_terms
 from kvit.services.debts.deciding import accept as accept_register
@@ -80,7 +81,12 @@ def send(
         made = make_register(office, terms)
         path = None if out is None else place_of(out, made.register.file_name)
         if path is not None:
-            write_whole(path, office.store.read(made.register.file_digest))
+            try:
+                write_whole(path, office.store.read(made.register.file_digest))
+            except NotAllowed as error:
+                number = made.register.register_number
+                kept = f"register {number} is kept: kvit register again --number {number} --out FILE"
+                raise NotAllowed(f"{error}; {kept}") from error
         goes = out is None and office.agreement.files.channel is not None
         departures = deliver(agreement, biller, made.register.register_number) if goes else []
         _report(office, made, path, departures, json_output=json_output)

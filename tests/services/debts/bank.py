@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -140,10 +140,10 @@ class Bank:
 
 
 def opened_bank(
-    database: Database, clock: HandClock, *, clients: int = 12, terms: Callable[[], DebtTerms] = terms_of
+    database: Database, clock: HandClock, *, clients: int = 12, names: Sequence[str] = ("Б-1", "А-2")
 ) -> Bank:
     """A town whose clients owe by invoices and without, with numbers that do not come in their order."""
-    numbers = [str(1_000 + place * 7919 % 9_000) for place in range(clients)] + ["Б-1", "А-2"]
+    numbers = [str(1_000 + place * 7919 % 9_000) for place in range(clients)] + list(names)
     town = seed(
         database,
         [
@@ -160,4 +160,4 @@ def opened_bank(
             for place, number in enumerate(numbers)
         ],
     )
-    return Bank(database, town, clock, terms=terms())
+    return Bank(database, town, clock)

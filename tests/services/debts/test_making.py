@@ -277,3 +277,14 @@ def test_what_is_done_with_registers_is_in_the_journal(bank: Bank) -> None:
     assert [tuple(each) for each in found] == [
         ("debts.written", row.file_name), ("debts.sent", ""), ("debts.accepted", "part"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_biller_without_clients(gateway: Gateway, kind: str) -> None:
+    nobody = opened_bank(gateway.database, gateway.clock, clients=0, names=())
+    nobody.terms = terms_of(rows=kind)
+    for contents in (FULL, CHANGES):
+        made = nobody.send(contents)
+        assert (made.register.row_count, nobody.file_of(made.register)) == (0, b"")
+        assert any("is empty" in note for note in made.notes)
+        accept(nobody.office, made.register.register_number)
