@@ -60,9 +60,10 @@ def check(settings: Settings) -> dict[str, str]:
     problems = tls.check(settings)
     if not settings["imap_host"] and not settings["smtp_host"]:
         problems["options.imap_host"] = "name imap_host, smtp_host, or both"
-    if not settings["user"]:
+    needs_password = settings["imap_host"] or settings["smtp_user"] != "none"
+    if needs_password and not settings["user"]:
         problems["options.user"] = "is missing"
-    if not settings.secret:
+    if needs_password and not settings.secret:
         problems |= {"secret": "the password is missing"}
     for name in ("imap", "smtp"):
         host = settings[f"{name}_host"]

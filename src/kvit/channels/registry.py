@@ -35,6 +35,8 @@ def channel_problems(terms: ChannelTerms) -> dict[str, str]:
         reason = option_problem(kind.options[name], value)
         if reason:
             problems[f"options.{name}"] = reason
+    if terms.private_key and terms.kind != "sftp":
+        problems["private_key"] = "only sftp has one; for https see the option certificate"
     return problems or kind.check(settings_of(kind, terms))
 
 
