@@ -109,7 +109,8 @@ class LineIds:
     """
 
     def __init__(self) -> None:
-        self._seen: dict[str, int] = {}
+        # By the bytes of a digest: a file may have a million lines, and the digest's text is twice as large.
+        self._seen: dict[bytes, int] = {}
 
     def of(self, line: MoneyLine) -> str:
         """The id, at most 64 characters unless the key is longer."""
@@ -122,9 +123,10 @@ class LineIds:
         return self._counted("bad:", line.raw)
 
     def _counted(self, kind: str, text: str) -> str:
-        digest = kind + sha256(text.encode()).hexdigest()[:32]
-        occurrence = self._seen[digest] = self._seen.get(digest, 0) + 1
-        return f"{digest}:{occurrence}"
+        digest = sha256(text.encode()).digest()[:16]
+        key = kind[:1].encode() + digest
+        occurrence = self._seen[key] = self._seen.get(key, 0) + 1
+        return f"{kind}{digest.hex()}:{occurrence}"
 
 
 def span(days: Iterable[str]) -> tuple[str, str]:
