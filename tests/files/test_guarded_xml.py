@@ -79,6 +79,14 @@ def test_a_piece_that_is_only_large() -> None:
     assert len(records(f"<a><r>{'x' * 500_000}</r></a>")[0].first("/a/r")) == 500_000
 
 
+@pytest.mark.parametrize("codec", ["utf-8", "utf-16", "windows-1251", "iso-8859-1"])
+def test_large_files_in_any_encoding(codec: str) -> None:
+    text = f"<?xml version='1.0' encoding='{codec}'?><a>" + "<r><b>1</b></r>\n" * 200_000 + "</a>"
+    walk = XmlRecords(source_of_bytes(text.encode(codec), "x"), way, MARKS)
+    assert sum(1 for _ in walk) == 200_000
+    assert walk.broken == ""
+
+
 def test_too_many_kinds_of_elements() -> None:
     with pytest.raises(FileRefused, match="kinds"):
         records("<a>" + "".join(f"<b{number}/>" for number in range(PLACES_MAX + 1)) + "</a>")

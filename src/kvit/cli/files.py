@@ -11,7 +11,7 @@ from typing import IO
 import msgspec
 import typer
 
-from kvit.cli.shared import JSON, errors, guarded, print_json, print_table, say
+from kvit.cli.shared import JSON, guarded, print_json, print_table, say
 from kvit.domain.errors import NotFound, SettingsError
 from kvit.domain.lines import IN, BadLine, FileFacts, LineIds, MoneyLine
 from kvit.domain.model import JsonObject
@@ -106,7 +106,7 @@ def _write_json(readings: list[tuple[ByteSource, Reading]]) -> None:
     out = sys.stdout.buffer
     encode = msgspec.json.encode
     several = len(readings) > 1
-    refused = ""
+    refused: FileRefused | None = None
     counts = {"record_count": 0, "error_count": 0}
     sums: dict[str, dict[str, int]] = {}
     with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as bad_lines:
@@ -126,17 +126,16 @@ def _write_json(readings: list[tuple[ByteSource, Reading]]) -> None:
                     gap = b",\n"
         except FileRefused as fault:
             # What was told before stands; a program sees that it is not all.
-            refused = str(fault)
+            refused = fault
         out.write(b'\n], "errors": [')
         bad_lines.seek(0)
         while piece := bad_lines.read(_SPOOL_BYTES):
             out.write(piece)
-        rest = encode({**_summary(readings), **counts, "sums": sums, "refused": refused})
+        rest = encode({**_summary(readings), **counts, "sums": sums, "refused": str(refused or "")})
         out.write(b"\n], " + rest.removeprefix(b"{") + b"\n")
         out.flush()
     if refused:
-        errors.print(f"[red]kvit:[/red] {refused}", highlight=False, soft_wrap=True)
-        raise typer.Exit(1)
+        raise refused
 
 
 def _spool(bad_lines: IO[bytes], text: bytes) -> None:

@@ -250,6 +250,12 @@ class TestWhatItIs:
         assert line.is_reversal
         assert ("return_reason", "AC06") in line.more
 
+    def test_a_status_that_nobody_knows_is_for_a_person(self) -> None:
+        assert "status 'XXXX'" in one(status="XXXX").bad[0].reason
+        assert one().only == read(
+            message(statement(entry())).replace("<Sts><Cd>BOOK</Cd></Sts>", "").encode()
+        ).only._replace(more=one().only.more)
+
     def test_a_mark_that_is_none(self) -> None:
         assert "CRDT or DBIT" in one(mark="C").bad[0].reason
 

@@ -58,6 +58,18 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
             assert len(set(outcome.ids)) == len(outcome.lines)
 
 
+@pytest.mark.parametrize("form", WRITERS)
+@given(data=st.data())
+@settings(max_examples=60)
+def test_a_damaged_file_is_read_or_refused(form: str, data: st.DataObject) -> None:
+    damaged = bytearray(written(form, [Paid(17, 1_500_00), Paid(18, -7_50, "BANK", "FEE", "R")]))
+    for place in data.draw(st.lists(st.integers(0, len(damaged) - 1), min_size=1, max_size=6)):
+        damaged[place] = data.draw(st.integers(0, 255))
+    with suppress(FileRefused):
+        outcome = read(bytes(damaged), form)
+        assert all(line.amount_minor > 0 for line in outcome.lines)
+
+
 def _same(outcome: Outcome, whole: Outcome) -> bool:
     return outcome.ids == whole.ids and outcome.bad == []
 

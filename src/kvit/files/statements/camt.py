@@ -16,7 +16,17 @@ from kvit.domain.money import exponent_of, format_amount
 from kvit.files.base import ByteSource, Format, ReadOptions
 from kvit.files.errors import FileRefused
 from kvit.files.guarded_xml import Place, Record, XmlRecords
-from kvit.files.statements.camt_lines import Account, Sum, charges_minor, day_of, make_line, part_sum, sum_of
+from kvit.files.statements.camt_lines import (
+    BOOKED,
+    OPEN,
+    Account,
+    Sum,
+    charges_minor,
+    day_of,
+    make_line,
+    part_sum,
+    sum_of,
+)  # fmt: skip
 from kvit.files.statements.kit import Item, Sheet, StatementReading, Tally, bad
 from kvit.files.texts import codec_of
 
@@ -170,7 +180,11 @@ class CamtReading(StatementReading):
         entry = self._entry
         if entry is None or entry.record is not record:
             statement = self._opened(record.parent or record)
-            entry = self._entry = _Entry(record, sum_of(record, "N", statement.account))
+            status = record.first("N/Sts")
+            money = sum_of(record, "N", statement.account)
+            if status not in BOOKED | OPEN:
+                money = f"the status {status!r} is none of {', '.join(sorted(BOOKED | OPEN))[2:]}"
+            entry = self._entry = _Entry(record, money)
             if isinstance(entry.money, Sum):
                 statement.sheet.currency = statement.sheet.currency or entry.money.currency
         return entry
@@ -217,7 +231,7 @@ class CamtReading(StatementReading):
             if entry.part_count <= 1:
                 yield bad(record.line, entry.money, record.shown())
             return
-        if record.first("N/Sts") in {"BOOK", ""}:
+        if record.first("N/Sts") in BOOKED:
             statement.sheet.move(entry.money.direction, entry.money.amount_minor)
         if entry.part_count <= 1:
             waiting = entry.waiting

@@ -14,8 +14,9 @@ from kvit.files.statements.kit import CURRENCY, bad, iso_day, known, minor, plai
 
 _DAY = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})(?:[T+Z-].*)?")
 _DIRECTIONS = {"CRDT": IN, "DBIT": OUT}
-#: Statuses that are no money yet.
-_OPEN = frozenset({"PDNG", "INFO", "FUTR"})
+#: Statuses of what is money, and of what is none yet; an entry without a status is booked.
+BOOKED = frozenset({"BOOK", ""})
+OPEN = frozenset({"PDNG", "INFO", "FUTR"})
 #: References of a payment that stay the same whenever it is told. Not among them: ``NtryRef`` and
 #: ``Prtry``, where banks put running numbers of the statement.
 _REFERENCES = (
@@ -143,7 +144,7 @@ def make_line(
     payer, payer_account = _other_side(part, money.direction)
     number, reference = _number(references)
     text = _text(entry, part, references)
-    is_final = entry.first("N/Sts") not in _OPEN
+    is_final = entry.first("N/Sts") in BOOKED
     is_reversal = entry.first("N/RvslInd") in {"true", "1"} or bool(
         part
         and (part.first("T/RtrInf/Rsn/Cd", "T/RtrInf/Rsn/Prtry", "T/RtrInf/AddtlInf", "T/RtrInf/OrgnlBkTxCd"))
