@@ -33,11 +33,16 @@ TARGETS = (
     Target("memory_idle_mb", "memory_idle_mb", "one", 80, at_most=True),
     Target("memory_load_mb", "memory_load_mb", "one", 150, at_most=True),
     Target("import_vs_reader", "import_rows", "csv_reader_rows", 0.1),
+    Target("debts_vs_cursor", "debt_rows", "cursor_rows", 0.5),
+    Target("register_vs_reader", "matched_rows", "register_reader_rows", 0.3),
+    Target("debts_peak_mb", "debts_peak_mb", "one", 200, at_most=True),
+    Target("register_peak_mb", "match_peak_mb", "one", 200, at_most=True),
 )
 
 FULL, QUICK = Plan(4, 3), Plan(2, 1)
 #: The slowest hundredth is few answers: more rounds.
 ROUNDS_OF_GROWTH = 5
+MILLION = 1_000_000
 SMALL, LARGE = Size(10_000, 1, 0), Size(1_000_000, 1, 3_000_000)
 
 Section = Callable[[Path, Plan], Figures]
@@ -45,6 +50,9 @@ SECTIONS: dict[str, Section] = {
     "sqlite": sections.sqlite_http,
     "postgres": sections.postgres_http,
     "import": sections.import_file,
+    "files": lambda folder, plan: sections.million_rows(
+        folder, plan, MILLION if plan is FULL else MILLION // 10
+    ),
     "growth": lambda folder, plan: sections.growth(
         folder, plan._replace(rounds=max(plan.rounds, ROUNDS_OF_GROWTH)), SMALL, LARGE
     ),

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from bench import importing, lane, pgbench, wrk
+from bench import files, importing, lane, pgbench, wrk
 from bench.books import Size, make
 from bench.rounds import Measure, interleaved, say
 from bench.serving import Served, serving
@@ -128,6 +128,31 @@ def import_file(folder: Path, plan: Plan) -> Figures:
         "csv_reader_rows": lambda: importing.ROWS / importing.read_alone(path), "import_rows": imported,
     }  # fmt: skip
     return interleaved(measures, plan.rounds)
+
+
+def million_rows(folder: Path, plan: Plan, rows: int) -> Figures:
+    """Rows a second of a register of debts and of one of payments, beside what a plain program needs."""
+    say(f"  books with {rows:,} debtors, each of whom has paid")
+    files.make_books(folder, rows)
+    memory_mb: Figures = {}
+
+    def rate(work: str) -> Measure:
+        def measured() -> float:
+            per_second, peak_mb = files.measure(work, folder)
+            memory_mb.setdefault(f"{work}_peak_mb", []).append(peak_mb)
+            return per_second
+
+        return measured
+
+    names = {
+        "cursor": "cursor_rows",
+        "debts": "debt_rows",
+        "reader": "register_reader_rows",
+        "match": "matched_rows",
+    }
+    figures = interleaved({name: rate(work) for work, name in names.items()}, min(plan.rounds, 2))
+    _add(figures, {name: memory_mb[name] for name in ("debts_peak_mb", "match_peak_mb")})
+    return figures
 
 
 def _sqlite(folder: Path, size: Size) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, and_, exists, func, insert, select, update
+from sqlalchemy import Connection, Exists, and_, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from kvit.domain.errors import ClaimLost
 from kvit.domain.file_rows import CONFIRMED, QUARANTINE, AssignmentRow, LineActRow, LineRow, RuleRow
 from kvit.domain.model import ACTIVE, POSTED, PaymentKey, StoredPayment
-from kvit.services.intake.ports import KnownLine, LineChange, Named, Unconfirmed
+from kvit.services.intake.ports import Booked, KnownLine, LineChange, Named, Unconfirmed
 from kvit.services.ports import PostingBook, PostingPlan, Situation, Wanted
 from kvit.services.receivables.ports import ImportRow
 from kvit.storage.bulk import each_of, insert_rows, is_postgres, set_columns
@@ -72,17 +72,29 @@ class SqlIntakeBook(SqlReceivablesBook, SqlCorrectionBook):
                 found[PaymentKey(self._biller_id, agreement_id, txn)] = StoredPayment(*values)
         return found
 
+    def booked(self, agreement_id: str, txns: Collection[str]) -> dict[str, Booked]:
+        if not txns:
+            return {}
+        each = each_of(self._connection, payments.c.txn, txns)
+        here = and_(
+            payments.c.biller_id == self._biller_id,
+            payments.c.agreement_id == agreement_id,
+            payments.c.txn == each.c.value,
+        )
+        query = select(
+            payments.c.txn, payments.c.receipt, func.coalesce(accounts.c.number, ""), payments.c.typed,
+            payments.c.amount_minor, payments.c.state, _lined(),
+        )  # fmt: skip
+        joined = each.join(payments, here).outerjoin(accounts, owner_of_payment())
+        rows = self._connection.execute(query.select_from(joined)).all()
+        return {row[0]: Booked(*row[1:]) for row in rows}
+
     def unconfirmed(
         self, agreement_id: str, numbers: Collection[str], first_day: str, last_day: str
     ) -> list[Unconfirmed]:
         if not numbers:
             return []
         each = each_of(self._connection, accounts.c.number, sorted(numbers))
-        lined = exists().where(
-            money_lines.c.biller_id == payments.c.biller_id,
-            money_lines.c.receipt == payments.c.receipt,
-            money_lines.c.kind == "register",
-        )
         owned = and_(accounts.c.biller_id == self._biller_id, accounts.c.number == each.c.value)
         paid = and_(
             payments.c.account_id == accounts.c.account_id, payments.c.biller_id == accounts.c.biller_id
@@ -98,7 +110,7 @@ class SqlIntakeBook(SqlReceivablesBook, SqlCorrectionBook):
                 payments.c.agreement_id == agreement_id,
                 payments.c.state == POSTED,
                 payments.c.accounting_date.between(first_day, last_day),
-                ~lined,
+                ~_lined(),
             )
             .order_by(payments.c.receipt)
         )  # fmt: skip
@@ -163,7 +175,7 @@ class SqlIntakeBook(SqlReceivablesBook, SqlCorrectionBook):
             .select_from(self._from(money_lines.c.line_key, sorted(keys)))
             .where(money_lines.c.source == source)
         )
-        return {key: KnownLine(*values) for key, *values in self._connection.execute(query)}
+        return {row[0]: KnownLine(*row[1:]) for row in self._connection.execute(query).all()}
 
     def lined(self, receipts: Collection[int], kind: str) -> set[int]:
         if not receipts:
@@ -264,6 +276,15 @@ class SqlIntakeBook(SqlReceivablesBook, SqlCorrectionBook):
             .where(imports.c.biller_id == self._biller_id, imports.c.import_id == import_id)
             .values(state=state, summary=summary, finished_at_us=finished_at_us)
         )
+
+
+def _lined() -> Exists:
+    """A register's line made the payment, or confirms it."""
+    return exists().where(
+        money_lines.c.biller_id == payments.c.biller_id,
+        money_lines.c.receipt == payments.c.receipt,
+        money_lines.c.kind == "register",
+    )
 
 
 def _grouped(pairs: Sequence[Any]) -> dict[str, set[str]]:

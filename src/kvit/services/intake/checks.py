@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import lru_cache
 from hashlib import sha256
 
 from kvit.domain.file_rows import IGNORED as IGNORED_STATE
@@ -108,6 +109,7 @@ def outright(item: Item, kind: str, currency: str, today: str) -> Decided | None
     return None
 
 
+@lru_cache(maxsize=64)  # the lines of a file share their days
 def _is_day(text: str) -> bool:
     try:
         return date.fromisoformat(text).isoformat() == text

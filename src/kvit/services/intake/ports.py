@@ -32,6 +32,17 @@ class KnownLine(NamedTuple):
     generation: int
 
 
+class Booked(NamedTuple):
+    """A payment that is in the books; ``is_lined``: a register's line made it or confirms it."""
+
+    receipt: int
+    number: str
+    typed: str
+    amount_minor: int
+    state: str
+    is_lined: bool
+
+
 class Unconfirmed(NamedTuple):
     """An online payment that no register has confirmed yet; ``day``: its accounting date."""
 
@@ -70,6 +81,10 @@ class IntakeBook(PostingBook, CorrectionBook, Protocol):
 
     def biller(self) -> Biller:
         """As it is now."""
+        ...
+
+    def booked(self, agreement_id: str, txns: Collection[str]) -> dict[str, Booked]:
+        """Payments of an agreement by their ids; those that do not exist are absent. No lock."""
         ...
 
     def stored(self, keys: Sequence[PaymentKey]) -> dict[PaymentKey, StoredPayment]:

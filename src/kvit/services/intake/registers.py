@@ -9,10 +9,10 @@ from datetime import date, timedelta
 from kvit.domain.file_rows import CONFIRMED, IN_SUSPENSE, POSTED_LINE
 from kvit.domain.lines import MoneyLine
 from kvit.domain.messages import Post
-from kvit.domain.model import VOIDED, Agreement, PaymentKey, StoredPayment
+from kvit.domain.model import VOIDED, Agreement
 from kvit.services.intake.checks import quarantined
 from kvit.services.intake.matching import plain_number
-from kvit.services.intake.ports import IntakeBook, Unconfirmed
+from kvit.services.intake.ports import Booked, IntakeBook, Unconfirmed
 from kvit.services.intake.words import CONFIRMS, NEW, SUSPENDED, TWIN, Decided, Item
 
 #: The bank's operating day may be a day before or after the payment's.
@@ -67,25 +67,32 @@ class RegisterSource:
         not in the books is put off to the end where such a payment is there: should no other line claim that,
         it is most likely the same payment under another id, and a person has to say so.
         """
-        if not items:
-            return []
+        if generations:
+            txns = [txn_of(item.key, generations.get(item.key, 0)) for item in items]
+        else:
+            txns = [item.key for item in items]
+        booked = book.booked(self.source, txns)
+        decided: list[Decided] = []
+        rest: list[Item] = []
+        for item, txn in zip(items, txns, strict=True):
+            payment = booked.get(txn)
+            if payment is None:
+                rest.append(item)
+            else:
+                decided.append(self._against(item, payment))
+        return decided + self._unbooked(book, rest, generations) if rest else decided
+
+    def _unbooked(
+        self, book: IntakeBook, items: Sequence[Item], generations: dict[str, int]
+    ) -> list[Decided]:
         agreement, numbers = self.agreement, self.numbers(items)
         known = numbers if agreement.by_invoice else book.existing(numbers)
-        keys = [
-            PaymentKey(agreement.biller_id, agreement.agreement_id, _txn(item, generations)) for item in items
-        ]
-        stored = book.stored(sorted(set(keys)))
         pool = _Pool(self._unconfirmed(book, items, known), self._taken, self._taking)
-        confirmed = book.lined([payment.receipt for payment in stored.values()], "register")
         decided: list[Decided] = []
-        for item, key in zip(items, keys, strict=True):
+        for item in items:
             line = item.line
             assert isinstance(line, MoneyLine)
             number = line.number if line.number in known else plain_number(line.number)
-            payment = stored.get(key)
-            if payment is not None:
-                decided.append(self._against(item, payment, number, payment.receipt in confirmed))
-                continue
             near = pool.find(number, self.amount_minor(line) or 0, line)
             if near is not None and not line.key:
                 pool.take(near)
@@ -111,26 +118,24 @@ class RegisterSource:
         last = (date.fromisoformat(max(named)) + step).isoformat()
         return book.unconfirmed(self.source, known, first, last)
 
-    def _against(self, item: Item, payment: StoredPayment, number: str, is_lined: bool) -> Decided:
-        line = item.line
+    def _against(self, item: Item, payment: Booked) -> Decided:
+        """The line has the id of a payment."""
+        line, receipt = item.line, payment.receipt
         assert isinstance(line, MoneyLine)
         if payment.state == VOIDED:
-            reason = f"payment {payment.receipt} was taken back here, and the register says that it stands"
+            reason = f"payment {receipt} was taken back here, and the register says that it stands"
             return quarantined(item, reason)
-        differs = [
-            f"{what} {theirs or 'none'} in the register, {ours or 'none'} in the books"
-            for what, theirs, ours in (
-                ("account", number, payment.typed or payment.number),
-                ("sum (minor units)", self.amount_minor(line), payment.amount_minor),
-            )
-            if theirs != ours
-        ]
-        if differs:
-            return quarantined(item, f"payment {payment.receipt} differs: {', '.join(differs)}")
-        if is_lined or payment.receipt in self._taken or payment.receipt in self._taking:
-            return quarantined(item, f"payment {payment.receipt} stands in a register already")
-        self._taking.add(payment.receipt)
-        return _confirming(item, payment.receipt, number, "the same id")
+        ours, theirs = payment.typed or payment.number, line.number
+        is_whose = theirs == ours or plain_number(theirs) == ours
+        if not is_whose or payment.amount_minor not in (line.amount_minor, line.net_minor):
+            differs = [] if is_whose else [_differing("account", theirs, ours)]
+            if line.amount_minor != payment.amount_minor:
+                differs.append(_differing("sum (minor units)", line.amount_minor, payment.amount_minor))
+            return quarantined(item, f"payment {receipt} differs: {', '.join(differs)}")
+        if payment.is_lined or receipt in self._taken or receipt in self._taking:
+            return quarantined(item, f"payment {receipt} stands in a register already")
+        self._taking.add(receipt)
+        return _confirming(item, receipt, ours, "the same id")
 
     def _news(self, item: Item, number: str, is_known: bool, generation: int) -> Decided:
         line, agreement = item.line, self.agreement
@@ -196,8 +201,8 @@ def is_repeated(key: str) -> bool:
     return key.startswith("f:") and not key.endswith(":1")
 
 
-def _txn(item: Item, generations: dict[str, int]) -> str:
-    return txn_of(item.key, generations.get(item.key, 0))
+def _differing(what: str, theirs: object, ours: object) -> str:
+    return f"{what} {theirs or 'none'} in the register, {ours or 'none'} in the books"
 
 
 def _days_off(one: str, other: str) -> int:
