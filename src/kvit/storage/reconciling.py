@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from datetime import date, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Select, and_, case, func, or_, select
+from sqlalchemy import ARRAY, Connection, Select, and_, any_, bindparam, case, func, or_, select, text
 
 from kvit.domain import days
 from kvit.domain.file_rows import QUARANTINE, ResolutionRow
@@ -23,12 +22,18 @@ from kvit.services.reconciling.facts import (
     Told,
 )
 from kvit.services.settling.facts import Collected, Payout, Span
-from kvit.services.settling.fees import exact_fee
-from kvit.storage.bulk import each_of
+from kvit.storage.bulk import each_of, is_postgres
+from kvit.storage.collected import collected
 from kvit.storage.rows import columns_of
 from kvit.storage.schema import accounts, imports, payments
 from kvit.storage.schema_files import due_runs, money_lines, resolutions, settlements
 
+#: Every query walks the rows of some days by an index, and finds what belongs to each by a unique key. Of
+#: tables that have just been filled PostgreSQL knows nothing, and would look through all rows for each.
+_PLANNING = (
+    "SET LOCAL jit = off; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; "
+    "SET LOCAL enable_mergejoin = off"
+)
 #: Keys in one query.
 CHUNK = 10_000
 _SEEN = tuple(sorted(BOOKED_LINES | UNBOOKED_LINES))
@@ -50,6 +55,8 @@ class SqlReconcilingBook:
         self._connection = connection
         self._agreement = agreement
         self._today = today
+        if is_postgres(connection):
+            connection.execute(text(_PLANNING))
         register = agreement.files.register
         line = money_lines.c
         is_net = register is not None and register.amount == "net"
@@ -68,18 +75,14 @@ class SqlReconcilingBook:
         return [
             paid
             for chunk in _chunks(receipts)
-            for paid in self._rows_of_paid(
-                self._payments().where(payments.c.receipt.in_(self._each(payments.c.receipt, chunk)))
-            )
+            for paid in self._rows_of_paid(self._payments().where(self._is_one_of(payments.c.receipt, chunk)))
         ]
 
     def paid_by_txns(self, txns: Collection[str]) -> list[Paid]:
         return [
             paid
             for chunk in _chunks(txns)
-            for paid in self._rows_of_paid(
-                self._payments().where(payments.c.txn.in_(self._each(payments.c.txn, chunk)))
-            )
+            for paid in self._rows_of_paid(self._payments().where(self._is_one_of(payments.c.txn, chunk)))
         ]
 
     def told(self, span: Span) -> list[Told]:
@@ -91,7 +94,7 @@ class SqlReconcilingBook:
         found: list[Told] = []
         for chunk in _chunks(txns):
             key = money_lines.c.line_key
-            found += self._rows_of_told(self._lines().where(key.in_(self._each(key, chunk))))
+            found += self._rows_of_told(self._lines().where(self._is_one_of(key, chunk)))
         contradicting = self._lines().where(
             money_lines.c.state == QUARANTINE, money_lines.c.line_key.like("%~%")
         )
@@ -104,7 +107,7 @@ class SqlReconcilingBook:
             row
             for chunk in _chunks(receipts)
             for row in self._rows_of_told(
-                self._lines().where(column.in_(self._each(column, chunk)), money_lines.c.state.in_(_SEEN))
+                self._lines().where(self._is_one_of(column, chunk), money_lines.c.state.in_(_SEEN))
             )
         ]
 
@@ -146,45 +149,7 @@ class SqlReconcilingBook:
         return self._connection.execute(query).scalar_one() or ""
 
     def collected(self, span: Span) -> dict[str, Collected]:
-        """Grouped by equal sums: so that each payment's exact fee can be worked out here, without a float."""
-        line, is_same = money_lines.c, _same_receipt()
-        fees = (
-            func.count(), func.sum(payments.c.biller_fee_minor), func.sum(line.fee_minor),
-            func.count(line.fee_minor),
-        )  # fmt: skip
-        posted = (
-            payments.c.biller_id == self._agreement.biller_id,
-            payments.c.agreement_id == self._agreement.agreement_id,
-            payments.c.state == POSTED,
-        )
-        told = (
-            select(line.day, payments.c.amount_minor, *fees)
-            .select_from(money_lines.join(payments, is_same))
-            .where(*self._is_line(), line.day.between(*span), line.state.in_(sorted(BOOKED_LINES)), *posted)
-            .group_by(line.day, payments.c.amount_minor)
-        )
-        alone = (
-            select(payments.c.accounting_date, payments.c.amount_minor, *fees)
-            .select_from(payments.outerjoin(money_lines, is_same))
-            .where(*posted, payments.c.accounting_date.between(*span), line.line_key.is_(None))
-            .group_by(payments.c.accounting_date, payments.c.amount_minor)
-        )
-        groups: dict[str, list[Sequence[Any]]] = defaultdict(list)
-        for query in (told, alone):
-            for day, *group in self._connection.execute(query):
-                groups[day].append(group)
-        return {day: self._collected(day, rows) for day, rows in sorted(groups.items())}
-
-    def _collected(self, day: str, groups: Sequence[Sequence[Any]]) -> Collected:
-        count = gross = fee = exact = told_fee = told_count = 0
-        for amount_minor, rows, fee_minor, told_minor, told_rows in groups:
-            count += rows
-            gross += rows * amount_minor
-            fee += int(fee_minor)
-            exact += rows * exact_fee(self._agreement.fee, amount_minor)
-            told_fee += int(told_minor or 0)
-            told_count += told_rows
-        return Collected(day, count, gross, fee, exact, told_fee if told_count == count else None)
+        return collected(self._connection, self._agreement, span)
 
     def resolutions(self, span: Span) -> list[ResolutionRow]:
         of = resolutions.c
@@ -236,8 +201,11 @@ class SqlReconcilingBook:
     def _rows_of_told(self, query: Select[Any]) -> list[Told]:
         return [Told._make(row) for row in self._connection.execute(query).all()]
 
-    def _each(self, column: Any, values: Collection[Any]) -> Any:  # noqa: ANN401 - any column's values
-        return select(each_of(self._connection, column, values).c.value)
+    def _is_one_of(self, column: Any, values: Collection[Any]) -> Any:  # noqa: ANN401 - any column's values
+        """As one parameter, and such that an index on the column is used."""
+        if is_postgres(self._connection):
+            return column == any_(bindparam(None, list(values), type_=ARRAY(column.type)))
+        return column.in_(select(each_of(self._connection, column, values).c.value))
 
     def _without_day(self, span: Span) -> list[Told]:
         """Rows that cannot be read, or name a day to come: they belong to the last day of their file."""
@@ -253,7 +221,7 @@ class SqlReconcilingBook:
         newest = self._connection.execute(
             select(line.import_id, func.max(case((line.day <= self._today, line.day), else_="")))
             .where(line.biller_id == self._agreement.biller_id)
-            .where(line.import_id.in_(self._each(line.import_id, ids)))
+            .where(self._is_one_of(line.import_id, ids))
             .group_by(line.import_id)
         )
         last = {import_id: str(day) for import_id, day in newest}
@@ -273,16 +241,6 @@ class SqlReconcilingBook:
     def _day_before(self, at_us: int) -> str:
         there = days.from_us(at_us, self._agreement.timezone).date()
         return (there - timedelta(days=1)).isoformat()
-
-
-def _same_receipt() -> Any:  # noqa: ANN401 - a condition of a join
-    line = money_lines.c
-    return and_(
-        line.biller_id == payments.c.biller_id,
-        line.receipt == payments.c.receipt,
-        line.kind == REGISTER,
-        line.state.in_(sorted(BOOKED_LINES)),
-    )
 
 
 def _chunks(values: Collection[T]) -> Iterator[list[T]]:
