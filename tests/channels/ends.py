@@ -94,7 +94,7 @@ class Post:
     def fetch(self) -> Fetched:
         with self.channel() as (channel, settings):
             yard = DiskYard(self.yard, settings)
-            return fetch_all(Gate(channel, self.book, yard, self.taker, settings.rules))
+            return fetch_all(Gate(channel, self.book, yard, self.taker, settings.rules, next(self.clock)))
 
     def send(self) -> list[Departure]:
         with self.channel() as (channel, settings):

@@ -154,6 +154,26 @@ def test_too_large_a_file_is_noted_once_and_too_many_come_the_next_time(
     assert place.states("in") == [("big", "failed"), ("c", "done"), ("d", "done")]
 
 
+@pytest.mark.parametrize("trouble", ["stays", "fails"])
+def test_many_files_that_stay_or_fail_keep_no_new_one_waiting(
+    quick: Database, tmp_path: Path, trouble: str
+) -> None:
+    place = post(quick, tmp_path, files_max="3", after="keep")
+    names = [f"a{number}.csv" for number in range(7)]
+    place.taker.refuses = set(names) if trouble == "fails" else set()
+    for name in names:
+        (tmp_path / "in" / name).write_bytes(name.encode())
+    for _ in range(3):
+        place.fetch()
+    (tmp_path / "in" / "z.csv").write_bytes(b"new")
+    assert ("z.csv", "taken") in place.verdicts()
+    if trouble == "stays":
+        (tmp_path / "in" / "a3.csv").write_bytes(b"corrected")
+        for _ in range(40):
+            place.fetch()
+        assert ("a3.csv", b"corrected") in place.taker.taken
+
+
 def test_a_missing_folder_is_said(quick: Database, tmp_path: Path) -> None:
     place = post(quick, tmp_path, incoming=str(tmp_path / "away"))
     assert "No such file" in place.fetch().broken

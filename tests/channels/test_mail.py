@@ -109,7 +109,7 @@ def test_a_letter_stays_until_all_its_files_are_taken(
     assert place.verdicts() == [("good.csv", "taken"), ("bad.csv", "failed")]
     assert subjects(box, "INBOX") == ["register"]
     place.taker.refuses = set()
-    assert place.verdicts() == [("good.csv", "known"), ("bad.csv", "taken")]
+    assert set(place.verdicts()) == {("good.csv", "known"), ("bad.csv", "taken")}
     assert subjects(box, "INBOX") == []
 
 

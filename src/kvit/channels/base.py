@@ -80,7 +80,11 @@ class Settings:
 
     @property
     def rules(self) -> Rules:
-        return Rules(self.options["known_by"] == "name", self.options["resend"] == "again")
+        return Rules(
+            self.options.get("known_by") == "name",
+            self.options["resend"] == "again",
+            self.number("files_max"),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ OPTIONS: dict[str, Option] = {
     "subject": Option("what they are about; {name} is the file's name", "{name}"),
     "message": Option("what they say", "The register is attached."),
     **tls.OPTIONS,
-    **SHARED,
+    **{name: option for name, option in SHARED.items() if name != "known_by"},  # a letter has no name
     "ignore": Option(
         "names not to fetch; several apart by spaces",
         "*.p7s *.p7m *.sig *.asc *.htm *.html *.png *.jpg *.jpeg *.gif *.bmp *.vcf *.ics .*",

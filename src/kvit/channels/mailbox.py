@@ -89,13 +89,12 @@ class Mailbox:
         refused: list[RefusedFile] = []
         for uid in sorted(others, key=int)[:most]:
             refused += self._looked_into(uid, _STRANGER).refused
-        for uid in sorted(ours, key=int):
-            if len(files) >= most:
-                return Listing(files, refused, is_whole=False)
+        chosen = _oldest_and_newest(sorted(ours, key=int), most)
+        for uid in chosen:
             found = self._looked_into(uid, _REFUSED)
             files += found.files
             refused += found.refused
-        return Listing(files, refused, len(others) <= most)
+        return Listing(files, refused, len(others) <= most and len(chosen) == len(ours))
 
     def _looked_into(self, uid: str, flag: str) -> Listing:
         """The files of one letter, or why there are none; then it is put away."""
@@ -190,6 +189,11 @@ class Mailbox:
                 self._box.move(uid, folder)
             else:
                 self._box.flag(uid, [flag], value=True)
+
+
+def _oldest_and_newest(uids: list[str], most: int) -> list[str]:
+    """Where letters that nobody can read, or that stay, are many, new ones have their turn all the same."""
+    return uids if len(uids) <= most else uids[: most - most // 2] + uids[len(uids) - most // 2 :]
 
 
 def _literal(answer: list[Any]) -> bytes:

@@ -41,7 +41,7 @@ def is_wanted(name: str, settings: Settings) -> bool:
 
 
 def listed(files: Iterable[RemoteFile], settings: Settings) -> Listing:
-    """The wanted ones by name, as many as one look may bring; names that are tricks refused."""
+    """The wanted ones by name; names that are tricks refused."""
     refused, wanted = [], []
     for file in files:
         if not is_wanted(file.name, settings):
@@ -52,8 +52,7 @@ def listed(files: Iterable[RemoteFile], settings: Settings) -> Listing:
         else:
             wanted.append(file)
     wanted.sort(key=lambda file: (file.name, file.mark))
-    most = settings.number("files_max")
-    return Listing(wanted[:most], refused, len(wanted) <= most)
+    return Listing(wanted, refused)
 
 
 def beside(name: str, digest: str) -> str:

@@ -71,8 +71,11 @@ class Travel:
         return SqlChannelBook(
             self._house.database,
             (agreement.biller_id, agreement.agreement_id),
-            lambda: days.to_us(self._house.clock.now()),
+            self._now_us,
         )
+
+    def _now_us(self) -> int:
+        return days.to_us(self._house.clock.now())
 
     def test(self, agreement: Agreement) -> list[str]:
         """Try the way without moving a file; what was seen, a line each. Raises ``ChannelFailed``."""
@@ -133,7 +136,7 @@ class Travel:
     def _fetch(self, agreement: Agreement) -> Fetched:
         with self._opened(agreement) as (channel, yard, settings):
             take = _careful(self._ends.take(agreement))
-            return fetch_all(Gate(channel, self.book(agreement), yard, take, settings.rules))
+            return fetch_all(Gate(channel, self.book(agreement), yard, take, settings.rules, self._now_us()))
 
     def _send(self, agreement: Agreement, number: int = 0) -> list[Departure]:
         with self._opened(agreement) as (channel, yard, settings):

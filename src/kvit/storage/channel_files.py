@@ -39,6 +39,16 @@ class SqlChannelBook:
     def with_name(self, direction: str, name: str) -> list[ChannelFileRow]:
         return self._rows(_of.direction == direction, _of.remote_name == name)
 
+    def names(self, direction: str) -> dict[str, set[tuple[str, int]]]:
+        query = select(_of.remote_name, _of.state, _of.size_bytes)
+        found: dict[str, set[tuple[str, int]]] = {}
+        with self._database.read() as connection:
+            for name, state, size in connection.execute(
+                query.where(*self._mine(), _of.direction == direction)
+            ):
+                found.setdefault(name, set()).add((state, size))
+        return found
+
     def newest(self, limit: int = _LISTED_MAX) -> list[ChannelFileRow]:
         """The latest rows first."""
         with self._database.read() as connection:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import NamedTuple
 
 from kvit.services.travel.errors import ChannelBroken, ChannelFailed
@@ -52,13 +54,14 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What the way in goes through."""
+    """What the way in goes through. ``turn``: another number at each look."""
 
     channel: Channel
     book: ChannelBook
     yard: Yard
     take: Take
     rules: Rules
+    turn: int
 
 
 def fetch_all(gate: Gate) -> Fetched:
@@ -69,11 +72,12 @@ def fetch_all(gate: Gate) -> Fetched:
     except ChannelFailed as error:
         fetched.broken = str(error)
         return fetched
-    fetched.is_whole = listing.is_whole
+    files = _in_order(gate, listing.files)
+    fetched.is_whole = listing.is_whole and len(files) <= gate.rules.files_max
     for name, reason in listing.refused:
         gate.book.note(IN, name, reason)
         fetched.arrivals.append(Arrival(name, REFUSED, reason))
-    for file in listing.files:
+    for file in files[: gate.rules.files_max]:
         try:
             fetched.arrivals.append(_one(gate, file))
         except ChannelBroken as error:
@@ -82,9 +86,24 @@ def fetch_all(gate: Gate) -> Fetched:
     return fetched
 
 
+def _in_order(gate: Gate, files: Sequence[RemoteFile]) -> list[RemoteFile]:
+    """New names first, then what failed before, then names that were taken: these may hold something new, and
+    are read in another order each time, so that each has its turn. So neither files that stay nor files that
+    nobody can read keep a new one waiting."""
+    known = gate.book.names(IN) if files else {}
+    if gate.rules.is_known_by_name:
+        files = [file for file in files if (DONE, file.size_bytes) not in known.get(file.name, ())]
+
+    def place(file: RemoteFile) -> tuple[int, str]:
+        states = {state for state, _ in known.get(file.name, ())}
+        if DONE in states:
+            return 2, sha256(f"{gate.turn} {file.name}".encode()).hexdigest()
+        return int(bool(states)), ""
+
+    return sorted(files, key=place)
+
+
 def _one(gate: Gate, file: RemoteFile) -> Arrival:
-    if gate.rules.is_known_by_name and _has_been(gate.book, file):
-        return Arrival(file.name, KNOWN, "a file of this name and size was taken", "", file.size_bytes)
     try:
         landed = gate.yard.land(gate.channel, file)
     except ChannelBroken:
@@ -99,11 +118,6 @@ def _one(gate: Gate, file: RemoteFile) -> Arrival:
     if verdict != NOT_TAKEN:
         detail = _out_of_the_way(gate.channel, file, detail)
     return Arrival(file.name, verdict, detail, landed.digest, landed.size_bytes)
-
-
-def _has_been(book: ChannelBook, file: RemoteFile) -> bool:
-    rows = book.with_name(IN, file.name)
-    return any(row.state == DONE and row.size_bytes == file.size_bytes for row in rows)
 
 
 def _taken(gate: Gate, landed: Landed) -> tuple[str, str]:

@@ -37,7 +37,7 @@ class RefusedFile(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """What waits, oldest name first; ``is_whole``: nothing was left for the next time."""
+    """What waits; ``is_whole``: nothing was left for the next time."""
 
     files: Sequence[RemoteFile]
     refused: Sequence[RefusedFile] = ()
@@ -112,6 +112,10 @@ class ChannelBook(Protocol):
         """Rows of the same name with whatever bytes, the earliest first."""
         ...
 
+    def names(self, direction: str) -> dict[str, set[tuple[str, int]]]:
+        """Every name -> the (state, size) of its rows."""
+        ...
+
     def begin(self, direction: str, file: Upload | Landed, detail: str) -> None:
         """Write down that it begins, or begins again."""
         ...
@@ -183,7 +187,9 @@ class Rules:
 
     ``is_known_by_name``: a file of the name and size of one that was taken is not read again.
     ``sends_again``: where nobody knows whether a file arrived, it is sent again; else a person is asked.
+    ``files_max``: so many files are fetched at one look.
     """
 
     is_known_by_name: bool = False
     sends_again: bool = False
+    files_max: int = 200
