@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from kvit.domain.file_terms import DebtTerms
@@ -153,3 +155,14 @@ def test_an_empty_register_is_valid() -> None:
 )
 def test_wrong_settings_are_named(terms: DebtTerms, places: list[str]) -> None:
     assert list(debt_problems(terms)) == places
+
+
+def test_lines_above_and_below_are_made_fit_too() -> None:
+    head = replace(
+        head_of("csv", encoding="windows-1251", first_line="H;{biller};{as_of}", last_line="T;{count}"),
+        biller="Қазсу",
+    )
+    data, writer = written(head, "csv", [])
+    lines = data.decode("cp1251").splitlines()
+    assert (lines[0], lines[-1]) == ("H;Казсу;2026-03-18T09:05:00+03:00", "T;0")
+    assert writer.replaced.count == 1

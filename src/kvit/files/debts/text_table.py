@@ -65,7 +65,7 @@ class TextWriter:
         self._encoding = head.options["encoding"]
         self._letters = Letters(CODECS[self._encoding], self._delimiter + layout.forbidden, self.replaced)
         # Between quotation marks a separator means itself, but not a quotation mark.
-        inside = Letters(CODECS[self._encoding], "", self.replaced)
+        self._inside = inside = Letters(CODECS[self._encoding], "", self.replaced)
         self._columns = [
             self._cells(field, inside if field in layout.quoted else self._letters)
             for _, field in layout.columns
@@ -104,7 +104,7 @@ class TextWriter:
 
     def encoded(self, lines: Sequence[str]) -> bytes:
         """Whole lines as bytes."""
-        return "".join([line + self._end for line in lines]).encode(self._letters.codec, "replace")
+        return "".join([self._inside.text(line) + self._end for line in lines]).encode(self._letters.codec)
 
     def _line(self, template: str, totals: Totals) -> str:
         return put_in(template, line_values(self._head, totals))

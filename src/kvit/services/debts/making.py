@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from kvit.domain.days import from_us, to_us
 from kvit.domain.debts import WRITTEN, DebtSlice, RegisterHead, Replaced, Totals
@@ -13,8 +13,9 @@ from kvit.domain.file_terms import BY_INVOICE_ROW, CHANGES, DebtTerms
 from kvit.domain.journal import digest_of
 from kvit.domain.masking import display_names
 from kvit.domain.model import JournalRow
+from kvit.services.debts.changes import changed, picked
 from kvit.services.debts.ports import DebtOffice, Form, FoundDebts, Kept, Question
-from kvit.services.debts.told import Chain, Told, chain_of, needs_telling
+from kvit.services.debts.told import Chain, Told, chain_of
 
 #: So often the number may be taken by somebody else before we give up.
 _ATTEMPTS = 5
@@ -57,7 +58,7 @@ def _attempt(office: DebtOffice, form: Form) -> Made | None:
         writing = _Writing(form, head, agreement.show_name, file, rows)
         with office.store.debts(_question(form)) as found:
             is_changes = terms.contents == CHANGES
-            for debts in _changed(found, Told(office.store, chain)) if is_changes else map(_all, found):
+            for debts in changed(found, Told(office.store, chain)) if is_changes else map(_all, found):
                 writing.add(debts)
         totals = writing.end()
         row = DebtRegisterRow(
@@ -85,7 +86,7 @@ class _Writing:
     def add(self, debts: DebtSlice) -> None:
         if self._only_positive:
             everything = len(debts.keys)
-            debts = _picked(debts, [at for at, amount in enumerate(debts.amounts_minor) if amount > 0])
+            debts = picked(debts, [at for at, amount in enumerate(debts.amounts_minor) if amount > 0])
             self.left_out += everything - len(debts.keys)
         self._file.add(self.writer.rows(debts._replace(names=display_names(debts.names, self._show_name))))
         self._rows.add(neutral(debts))
@@ -133,61 +134,6 @@ def _question(form: Form) -> Question:
 
 def _all(found: FoundDebts) -> DebtSlice:
     return found.debts
-
-
-def _changed(found: Iterator[FoundDebts], told: Told) -> Iterator[DebtSlice]:
-    """What the bank does not know yet; debts that are gone are told with 0."""
-    for some in found:
-        yield changes_of(some, *told.through(some.debts.numbers[-1]))
-    # Accounts are never deleted, so hardly anything is left; what is, has no details any more.
-    nobody: list[Any] = []
-    empty = DebtSlice(*(nobody for _ in DebtSlice._fields))
-    yield changes_of(FoundDebts(empty, []), *told.through(None))
-
-
-def changes_of(
-    found: FoundDebts, holds: dict[str, int], doubts: list[tuple[bool, dict[str, int]]]
-) -> DebtSlice:
-    """The rows of a slice that must be told, by client's number; of each client the gone ones come last."""
-    debts = found.debts
-    now = {key: sum_ for key, sum_ in zip(debts.keys, found.amounts_minor, strict=True) if sum_ is not None}
-    places = [
-        (debts.numbers[at], False, at, "")
-        for at, key in enumerate(debts.keys)
-        if key in now and needs_telling(key, now[key], holds, doubts)
-    ]
-    gone = {key for rows in (holds, *(rows for _, rows in doubts)) for key in rows if key not in now}
-    any_row = {number: at for at, number in enumerate(debts.numbers)}
-    places += [
-        (number := key.partition("\t")[0], True, any_row.get(number, -1), key)
-        for key in gone
-        if needs_telling(key, None, holds, doubts)
-    ]
-    return _rows_at(debts, sorted(places))
-
-
-def _rows_at(debts: DebtSlice, places: Sequence[tuple[str, bool, int, str]]) -> DebtSlice:
-    rows = [
-        _gone_row(debts, number, at, key) if is_gone else tuple(column[at] for column in debts)
-        for number, is_gone, at, key in places
-    ]
-    columns: list[list[Any]] = list(map(list, zip(*rows, strict=True)))
-    return DebtSlice(*columns) if columns else _picked(debts, [])
-
-
-def _gone_row(debts: DebtSlice, number: str, at: int, key: str) -> tuple[str | int, ...]:
-    """A debt that is no more, with what is known of its client."""
-    name, address, attributes = (
-        ("", "", "") if at < 0 else (debts.names[at], debts.addresses[at], debts.attributes[at])
-    )
-    _, _, rest = key.partition("\t")
-    document, _, period = rest.partition("\t")
-    return (key, number, 0, name, address, attributes, "", period, document, "")
-
-
-def _picked(debts: DebtSlice, places: Sequence[int]) -> DebtSlice:
-    columns: list[list[Any]] = [[column[at] for at in places] for column in debts]
-    return DebtSlice(*columns)
 
 
 def neutral(debts: DebtSlice) -> bytes:
