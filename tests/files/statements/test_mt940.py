@@ -249,6 +249,11 @@ class TestWithinTheDay:
     def test_totals_that_do_not_hold(self, before: str, after: str) -> None:
         assert len(read(self.TEXT.replace(before, after).encode()).facts.problems) == 1
 
+    def test_totals_cannot_hold_without_a_line_that_cannot_be_read(self) -> None:
+        outcome = read(self.TEXT.replace("CN0,02N", "XN0,02N").encode())
+        assert (outcome.moved, len(outcome.bad), outcome.facts.problems) == ([1], 1, [])
+        assert ":90C:" in outcome.facts.notes[-1]
+
 
 @pytest.mark.parametrize("codec", ["cp1252", "cp1251", "utf-8", "utf-8-sig"])
 def test_letters(codec: str) -> None:
