@@ -126,7 +126,7 @@ def problems_of(form: DebtFormat, terms: DebtTerms) -> dict[str, str]:
 
 #: What a file's name may be made of: ``{number:03}`` is the number with zeros in front.
 NAME_PARTS = ("agreement", "number", "date", "time", "day", "month", "year", "mmyy", "ddmmyy")
-_PLACE = re.compile(r"\{([a-z]+)(?::0([1-9]))?\}")
+_PLACE = re.compile(r"\{([a-z_]+)(?::0([1-9]))?\}")
 _NAME = re.compile(r"[A-Za-z0-9А-Яа-яЁё_.,@#+=() {}:-]{1,120}")
 
 
