@@ -7,8 +7,9 @@ it so, in rows that differ from export to export.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from kvit.files.errors import FileRefused
 from kvit.files.registers.sums import currency_of
@@ -108,32 +109,49 @@ def match(
     names: Sequence[str], chosen: Mapping[str, str], synonyms: Mapping[str, str] = HEADERS
 ) -> dict[str, int] | None:
     """Field -> place in ``names``; ``None`` where a header of ``chosen`` is not among them."""
-    keys = [(header_key(name), _key(name)) for name in names]
+    found: dict[str, list[int]] = {}
+    for place, name in enumerate(names):
+        for key in _keys(name):
+            found.setdefault(key, []).append(place)
     places: dict[str, int] = {}
     for field, wanted in chosen.items():
-        if not wanted:
-            continue
-        place = _place(keys, wanted.split(OR), set())
-        if place is None:
-            return None
-        places[field] = place
-    for rank in (0, 1):
-        for field, words in synonyms.items():
-            ranks = words.split(OR)
-            if field in places or field in chosen or rank >= len(ranks):
-                continue
-            place = _place(keys, ranks[rank].split(","), set(places.values()))
-            if place is not None:
-                places[field] = place
+        if wanted:
+            named = _place(found, map(_key, wanted.split(OR)), set())
+            if named is None:
+                return None
+            places[field] = named
+    for words in _ranked(tuple(synonyms.items())):
+        for field, keys in words.items():
+            if field not in places and field not in chosen and not keys.keys().isdisjoint(found):
+                known = _place(found, keys, set(places.values()))
+                if known is not None:
+                    places[field] = known
     return places
 
 
+@lru_cache(maxsize=16)
+def _ranked(synonyms: tuple[tuple[str, str], ...]) -> list[dict[str, dict[str, None]]]:
+    """The certain words of all fields, then the others; each field's in their order."""
+    ranks: list[dict[str, dict[str, None]]] = [{}, {}]
+    for field, words in synonyms:
+        for rank, part in zip(ranks, words.split(OR), strict=False):
+            rank[field] = dict.fromkeys(key for key in map(_key, part.split(",")) if key)
+    return ranks
+
+
+@lru_cache(maxsize=4096)
 def _key(name: str) -> str:
-    """What spellings of a header have in common; "Сумма, руб." is "Сумма"."""
+    """What spellings of a header have in common."""
+    return header_key(name)
+
+
+@lru_cache(maxsize=1024)
+def _keys(name: str) -> set[str]:
+    """The same, also without the unit: "Сумма, руб." is "Сумма"."""
     words = re.findall(r"\w+", name)
     while len(words) > 1 and (currency_of(words[-1]) in _CURRENCIES or words[-1] in {"в", "in"}):
         words.pop()
-    return header_key(" ".join(words))
+    return {_key(name), _key(" ".join(words))} - {""}
 
 
 def refuse_unknown_fields(chosen: Mapping[str, str]) -> None:
@@ -143,12 +161,11 @@ def refuse_unknown_fields(chosen: Mapping[str, str]) -> None:
             raise FileRefused(f"There is no field {field!r} here.", f"The fields are {', '.join(HEADERS)}.")
 
 
-def _place(keys: Sequence[tuple[str, str]], words: Sequence[str], taken: set[int]) -> int | None:
-    """The first free column that is called by one of ``words``, the better words first."""
-    for word in words:
-        key = header_key(word)
-        for place, found in enumerate(keys):
-            if key and key in found and place not in taken:
+def _place(found: Mapping[str, list[int]], keys: Iterable[str], taken: set[int]) -> int | None:
+    """The first free column that has one of ``keys``, the better ones first."""
+    for key in keys:
+        for place in found.get(key, ()):
+            if place not in taken:
                 return place
     return None
 
