@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
 
 from kvit.channels.base import SHARED
 from kvit.channels.registry import NAMES, kind_of
 from kvit.cli import agreements, channels, register_room
 from kvit.storage.alone import Channels
 from kvit.storage.engine import open_database
+from kvit.storage.schema_files import due_runs
 from tests.cli.registers import CLIENTS, Shell
 from tests.web.serving import Office
 
@@ -233,6 +235,40 @@ def test_several_at_once_run_each_time_once(shell: Shell) -> None:
     ]  # fmt: skip
     assert len(list((shell.folder / "out").iterdir())) == 1
     assert payments(shell) == 2
+
+
+def due_rows(shell: Shell) -> int:
+    database = open_database(shell.url)
+    try:
+        with database.read() as connection:
+            return connection.execute(select(func.count()).select_from(due_runs)).scalar_one()
+    finally:
+        database.close()
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.1, 0.3])
+def test_a_run_that_is_killed_is_completed_by_the_next(shell: Shell, delay_s: float) -> None:
+    """Wherever it died: every payment booked once, one register made, and that one there once."""
+    agree(shell, SCHEDULE)
+    office = Office(shell.folder, shell.url, variables={"KVIT_DATA": str(shell.folder / "data")})
+    monday = datetime.now(UTC).date() + timedelta(days=7 - datetime.now(UTC).weekday())
+    for number in range(8):
+        rows = register_of("20.11.2026").replace(b"30498", f"{number}0498".encode())
+        (shell.folder / "in" / f"{number}.csv").write_bytes(rows)
+    process = start_run_due(office, f"{monday}T06:00:10+03:00")
+    while due_rows(shell) == 0:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.005)
+    time.sleep(delay_s)
+    process.kill()
+    process.communicate()
+    run_due(shell, f"{monday}T06:11:00+03:00")
+    run_due(shell, f"{monday}T07:00:00+03:00")
+    assert payments(shell) == 16
+    assert [one["state"] for one in shell.json("register", "list")] == ["sent"]
+    assert len(list((shell.folder / "out").iterdir())) == 1
+    assert {one["state"] for one in shell.json("channel", "files")} == {"done"}
+    assert {one["state"] for one in shell.json("channel", "runs")} <= {"done", "skipped"}
 
 
 def test_while_another_is_at_work_a_command_says_so(shell: Shell) -> None:
