@@ -152,3 +152,17 @@ def test_a_place_that_cannot_be_written(shell: Shell, monkeypatch: pytest.Monkey
     assert sorted(each.name for each in shell.folder.glob("*a.csv*")) == []
     shell.run("register", "again", "--number", "1", "--out", "a.csv")
     assert (shell.folder / "a.csv").exists()
+
+
+def test_an_agreement_that_says_nothing_of_debts_gets_the_plain_table(shell: Shell) -> None:
+    file = shell.folder / "door.toml"
+    file.write_text('[[agreement]]\nid = "door"\nprotocol = "qiwi"\nnetworks = ["10.0.0.0/8"]\n')
+    shell.run("agreement", "apply", str(file))
+    made = shell.json("register", "send", "--agreement", "door", "--kind", "invoices", "--out", "d.csv")
+    assert (made["format"], made["kind"], made["rows"], made["file_name"][:12]) == (
+        "csv",
+        "invoices",
+        3,
+        "door_000001_",
+    )
+    assert "[agreement.debts]" in made["notes"][0]

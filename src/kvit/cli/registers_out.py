@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
@@ -26,7 +27,7 @@ from kvit.cli.shared import BILLER, JSON, guarded, print_json, print_table, say
 from kvit.cli.writing import place_of, write_whole
 from kvit.domain.days import from_us
 from kvit.domain.errors import NotAllowed
-from kvit.domain.file_terms import BY_ACCOUNT, BY_INVOICE_ROW, CHANGES, FULL
+from kvit.domain.file_terms import BY_ACCOUNT, BY_INVOICE_ROW, CHANGES, FULL, DebtTerms, FileTerms
 from kvit.main.debts import debt_terms
 from kvit.services.debts.deciding import accept as accept_register
 from kvit.services.debts.deciding import find_register
@@ -37,6 +38,12 @@ from kvit.services.travel.outgoing import SENT, Departure
 
 #: Rows of a register that a table for people shows.
 _SHOWN_MAX = 50
+#: For an agreement that says nothing about registers of debts.
+_PLAIN = FileTerms(debts=DebtTerms("csv"))
+_NO_SETTINGS = (
+    "The agreement says nothing about registers of debts, so this is the plain table (csv); "
+    "[agreement.debts] in its file says how the bank wants it."
+)
 
 
 class Kind(StrEnum):
@@ -75,10 +82,14 @@ def send(
     """
     with office_of(agreement, biller) as office:
         contents = "" if full is None else FULL if full else CHANGES
-        terms = debt_terms(office.agreement, kind.value if kind else "", contents)
+        is_plain = office.agreement.files.debts is None
+        agreed = replace(office.agreement, files=_PLAIN) if is_plain else office.agreement
+        terms = debt_terms(agreed, kind.value if kind else "", contents)
         if out is not None:
             place_of(out, "register")  # before anything is made
         made = make_register(office, terms)
+        if is_plain:
+            made = made._replace(notes=[_NO_SETTINGS, *made.notes])
         path = None if out is None else place_of(out, made.register.file_name)
         if path is not None:
             try:

@@ -115,7 +115,7 @@ def cells_of(field: str, head: RegisterHead, letters: Letters) -> Cells:
         return lambda debts, first: list(map(str, range(first, first + len(debts.keys))))
     if field == "due":
         day = day_printer(head.options.get("dates", "yyyy-mm-dd"))
-        return lambda debts, _first: list(map(day, debts.due_on))
+        return lambda debts, _first: list(map(day, debts.due_on)) if any(debts.due_on) else debts.due_on
     if field == "period":
         return _period_cells(head, letters)
     columns: Mapping[str, Callable[[DebtSlice], Sequence[str]]] = {
