@@ -32,8 +32,8 @@ def count(database: Database, table: str) -> int:
 
 
 @pytest.fixture
-def shell(books_url: str, tmp_path: Path) -> Shell:
-    shell = Shell(tmp_path, books_url)
+def shell(sqlite_books_url: str, tmp_path: Path) -> Shell:
+    shell = Shell(tmp_path, sqlite_books_url)
     shell.seed([Client(f"{1_000_000 + place}", [Due(100 + place)]) for place in range(CLIENTS)])
     shell.agree('format = "csv"\n')
     return shell
