@@ -1,0 +1,1 @@
+"""The public node: one WSGI callable, one SQLite file. Standard library only, Python 3.9 syntax."""

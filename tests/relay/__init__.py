@@ -1,0 +1,1 @@
+"""The relay: its node, its office, and what is between them."""
