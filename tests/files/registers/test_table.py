@@ -91,7 +91,11 @@ def test_a_header_of_two_rows_under_other_rows() -> None:
     ]
     assert bad == []
     assert facts.notes == ["1 rows hold no payment and were left out."]
-    assert facts.problems == ["The totals name 9999.00 as amount in line 9, the lines add up to 1500.00."]
+    assert facts.problems == []
+    wrong = text.replace("Итого;;;1 500,00", "Итого;;;1 500,01")
+    assert read_lines(table.FORMAT, wrong)[2].problems == [
+        "The totals name 1500.01 as amount in line 8, the lines add up to 1500.00."
+    ]
 
 
 def test_a_map_of_columns_goes_before_the_words() -> None:
@@ -174,3 +178,92 @@ def test_a_text_without_a_header_is_refused_with_advice() -> None:
     assert lines[0].day == "2026-03-18"
     lines, _, _ = read_lines(table.FORMAT, "Дата платежей: 18.03.2026\nЛицевой счет;Сумма\n1;2.00\n")
     assert lines[0].day == "2026-03-18"
+
+
+def test_subtotals_are_of_what_stands_since_the_last() -> None:
+    text = (
+        "Лицевой счет;Сумма;Дата\n1;1.00;18.03.2026\n2;2.00;18.03.2026\nВсего;3.00;\n"
+        "3;4.00;19.03.2026\nВсего;4.00;\nИтого;7.00;\n"
+    )
+    lines, bad, facts = read_lines(table.FORMAT, text)
+    assert ([line.amount_minor for line in lines], bad, facts.problems) == ([100, 200, 400], [], [])
+    assert len(read_lines(table.FORMAT, text.replace("Всего;4.00", "Всего;5.00"))[2].problems) == 1
+
+
+def test_somebody_may_be_called_total() -> None:
+    text = "ФИО;Лицевой счет;Сумма;Дата\nTotal Energy;1;1.00;18.03.2026\nTotal;;1.00;\n"
+    lines, bad, facts = read_lines(table.FORMAT, text)
+    assert ([line.payer for line in lines], bad, facts.problems) == (["Total Energy"], [], [])
+
+
+def test_quotation_marks_are_csvs_or_letters() -> None:
+    header = "Лицевой счет;Плательщик;Сумма;Дата\n"
+    rows = (
+        '1;"ООО ""Вода""; филиал";1.00;18.03.2026\n2;ООО "Вода";2.00;18.03.2026\n'
+        '3;"Вода" ООО;3.00;18.03.2026\n'
+        '4;"две\nстроки";4.00;18.03.2026\n5;труба 5";5.00;18.03.2026\n'
+    )
+    lines, bad, _ = read_lines(table.FORMAT, header + rows)
+    assert [(line.line, line.payer, line.amount_minor) for line in lines] == [
+        (2, 'ООО "Вода"; филиал', 100),
+        (3, 'ООО "Вода"', 200),
+        (4, '"Вода" ООО', 300),
+        (5, "две строки", 400),
+        (7, 'труба 5"', 500),
+    ]
+    assert bad == []
+    lines, _, _ = read_lines(table.FORMAT, header + '1;"Вода";1.00;18.03.2026\n', quotes="none")
+    assert lines[0].payer == '"Вода"'
+
+
+def test_a_delimiter_in_a_name_moves_no_money() -> None:
+    text = "Лицевой счет;Плательщик;Сумма;Дата\n1;Тестов; Тест;1.00;18.03.2026\n"
+    lines, bad, _ = read_lines(table.FORMAT, text)
+    assert lines == []
+    assert bad[0].reason == "the row has 5 cells, the header only 4"
+
+
+def test_lines_at_the_top_and_bottom_are_left_out() -> None:
+    text = "мусор;1\nЛицевой счет;Сумма;Дата\n1;1.00;18.03.2026\n2;2.00;18.03.2026\n9;9.00;18.03.2026\n\n"
+    lines, bad, _ = read_lines(table.FORMAT, text, skip_top="1", skip_bottom="1")
+    assert ([line.number for line in lines], bad) == (["1", "2"], [])
+    assert read_lines(table.FORMAT, text, skip_bottom="99")[0] == []
+
+
+def test_rows_are_chosen_by_patterns() -> None:
+    text = "Лицевой счет;Сумма;Дата;Статус\n1;1.00;18.03.2026;ОК\n2;2.00;18.03.2026;отказ\n"
+    assert [line.number for line in read_lines(table.FORMAT, text, rows="ок$")[0]] == ["1"]
+    assert [line.number for line in read_lines(table.FORMAT, text, skip_rows="отказ")[0]] == ["1"]
+    lines, _, facts = read_lines(table.FORMAT, text, totals="^2;")
+    assert [line.number for line in lines] == ["1"]
+    assert len(facts.problems) == 1
+
+
+def test_the_number_is_got_out_of_a_text() -> None:
+    text = "Назначение;Сумма;Дата\nЛС 001-1002344 за воду;1.00;18.03.2026\nза воду;1.00;18.03.2026\n"
+    lines, bad, _ = read_lines(
+        table.FORMAT, text, columns={"number": "Назначение"}, number_mask=r"ЛС (\S+)", number_prefix="001-",
+        number_min="7", number_max="7",
+    )  # fmt: skip
+    assert [line.number for line in lines] == ["1002344"]
+    assert [each.reason for each in bad] == ["there is no client's number in this cell"]
+    short = read_lines(
+        table.FORMAT, text, columns={"number": "Назначение"}, number_mask=r"ЛС (\S+)", number_max="5"
+    )[1]
+    assert "has not as many characters" in short[0].reason
+
+
+def test_money_without_a_number_is_nobodys_yet() -> None:
+    text = "Лицевой счет;Сумма;Дата\n;1.00;18.03.2026\n"
+    assert [line.number for line in read_lines(table.FORMAT, text)[0]] == [""]
+    assert read_lines(table.FORMAT, text, number_needed="yes")[1][0].reason == "the number is missing"
+    assert read_lines(table.FORMAT, text, number_needed="skip")[:2] == ([], [])
+
+
+def test_another_currency_is_no_money_of_these_books() -> None:
+    text = (
+        "Лицевой счет;Сумма;Дата;Валюта\n1;1.00;18.03.2026;RUB\n2;2.00;18.03.2026;KZT\n3;3.00;18.03.2026;\n"
+    )
+    lines, bad, _ = read_lines(table.FORMAT, text)
+    assert [line.number for line in lines] == ["1", "3"]
+    assert bad[0].reason == "the line is in KZT, the books are in RUB"

@@ -17,13 +17,14 @@ _NOT_A_DAY = Unreadable("not a date; it should be like 18.03.2026 or 2026-03-18"
 _NOT_A_TIME = Unreadable("not a time of day; it should be like 09:15:02")
 _DASHED = re.compile(r"([0-9]{1,2})-([0-9]{1,2})-([0-9]{4})")
 _SHORT_YEAR = re.compile(r"([0-9]{1,2}\.[0-9]{1,2}\.)([0-9]{2})")
+_ISO = re.compile(r"\s*[0-9]{4}-[0-9]{2}-[0-9]{2}\b")
 _TIME = re.compile(r"([0-9]{1,2})[:.-]([0-9]{2})(?:[:.-]([0-9]{2})(?:[.,][0-9]+)?)?")
 #: What days and times look like in cells that need no look at each.
 PLAIN_DAY = "[0-9./-]{6,10}+(?:[ T][0-9:]{8}+)?"
 PLAIN_TIME = "(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
 _PLAIN_TIMES = re.compile(f"(?:{PLAIN_TIME}\n)+")
 #: A day with a time in one cell.
-_MOMENT = re.compile(r"(\S+)(?:[ T]+|,\s*)([0-9]{1,2}[:.-][0-9]{2}\S*)")
+_MOMENT = re.compile(r"([^\sT,]+)(?:[ T]+|,\s*)([0-9]{1,2}[:.-][0-9]{2}\S*)")
 _DAY_LENGTH = len("18.03.2026")
 _MOMENT_LENGTH = len("18.03.2026 09:15:02")
 #: Parts of a pattern -> what they match.
@@ -166,6 +167,8 @@ def _by_pattern(pattern: str) -> MomentReader:
 
     def read(text: str) -> tuple[str, str] | Unreadable:
         found = matcher.fullmatch(text.strip())
+        if not found and _ISO.match(text):
+            return _usual(text)  # a workbook's own days come so, and there is no doubt about them
         if not found:
             return Unreadable(f"not a date written as {pattern}")
         return _made(found.groupdict())

@@ -40,7 +40,7 @@ OPTIONS: dict[str, Option] = {
     "totals": Option("Which rows hold totals: a regular expression; empty: known by their first word."),
     "rows": Option("Which rows are payments: a regular expression found in the row; empty: all."),
     "skip_rows": Option("Which rows are none: a regular expression found in the row."),
-    "empty_amount": Option("What a row without an amount is: an error, or no payment (skip).", "error",
+    "empty_amount": Option("What a row without an amount, or with 0, is: an error, or none (skip).", "error",
                            ("error", "skip")),
     "number_mask": Option("Where in its cell the client's number stands: a regular expression, whose first"
                           " group is the number."),

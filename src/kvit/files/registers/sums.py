@@ -76,7 +76,8 @@ def proven_sums(texts: list[str], style: SumStyle) -> list[int]:
 
 def read_sum(text: str, style: SumStyle) -> int | Unreadable:
     """Minor units of one cell, below zero where a sign says so."""
-    found = _SUM.fullmatch(text.strip())
+    # Spreadsheets put an apostrophe before what is to stay a text.
+    found = _SUM.fullmatch(text.strip().removeprefix("'"))
     if not found:
         return _NOT_A_SUM if text.strip() else _NO_SUM
     sign, body, word = found.groups()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from kvit.domain.lines import FileFacts
 from kvit.files.cells import Unreadable
@@ -15,13 +15,18 @@ _WORDS = (
     "итого", "всего", "итог", "total", "totals", "sum", "subtotal", "сумма", "число", "количество", "кол",
     "разом", "усього", "всього", "сума", "кількість", "барлығы", "жиыны", "саны", "сомасы", "обороты",
     "оборот", "остаток", "сальдо", "входящий", "исходящий", "вхідний", "вихідний", "count", "комиссия",
-    "вознаграждение", "подытог",
+    "вознаграждение", "подытог", "balance", "opening balance", "closing balance",
 )  # fmt: skip
 _STARTS = re.compile(rf"\W*(?:{'|'.join(_WORDS)})\b", re.IGNORECASE)
 _BARE = re.compile(rf"\W*(?:{'|'.join(_WORDS)})\b[\W\d]*", re.IGNORECASE)
 _PREFIX = 3
 _PREFIXES = frozenset(word[:_PREFIX] for word in _WORDS)
-_COUNT = re.compile(r"кол|числ|count|кільк|саны|платеж", re.IGNORECASE)
+#: What a row of totals is about, by its words; sums of the payments unless one of these is in it.
+_COUNT = re.compile(r"кол|числ|count|кільк|саны", re.IGNORECASE)
+_FEE = re.compile(r"комис|коміс|вознагр|винагор|удерж|fee|commission", re.IGNORECASE)
+_NET = re.compile(r"перечисл|перерах|transfer|\bnet\b", re.IGNORECASE)
+#: Of the whole account, not of these payments.
+_BALANCE = re.compile(r"остат|сальдо|вход|исход|вхід|вихід|оборот|balance", re.IGNORECASE)
 _NUMBER = re.compile(r"-?[0-9][0-9\u00a0\u202f]*(?:[ '][0-9]{3})*(?:[.,][0-9]+)?")
 
 
@@ -62,38 +67,51 @@ class TotalsCheck:
         self._since = (0, 0, 0)
 
     def row(self, line: int, cells: Sequence[str]) -> None:
-        tally = self._tally
-        sums = {"amount": tally.amount_minor, "fee": tally.fee_minor, "net": tally.net_minor}
-        before = dict(zip(sums, self._since, strict=True))
-        found = {name: self._cell(cells, self._places.get(name)) for name in sums}
-        if found["amount"] is None:
-            self._labelled(line, cells)
+        """A row of totals, its cells trimmed."""
+        label = first_text(cells)
+        tally, before = self._tally, self._since
+        if _BALANCE.search(label):
             return
-        for name, said_minor in found.items():
-            if said_minor is None or (name != "amount" and name not in self._places):
-                continue
-            if said_minor not in {sums[name], sums[name] - before[name]}:
-                tally.check_sum(self._facts, f"as {name} in line {line}", said_minor, sums[name])
-        self._since = (tally.amount_minor, tally.fee_minor, tally.net_minor)
+        if _COUNT.search(label):
+            every = {tally.amount_minor, tally.fee_minor, tally.net_minor, tally.amount_minor - before[0]}
+            self._labelled(line, cells, every, counts=True)
+        elif _FEE.search(label):
+            self._labelled(line, cells, {tally.fee_minor, tally.fee_minor - before[1]})
+        elif _NET.search(label):
+            self._labelled(line, cells, {tally.net_minor, tally.net_minor - before[2]})
+        elif self._cell(cells, "amount") is None:
+            self._labelled(line, cells, {tally.amount_minor, tally.amount_minor - before[0]}, counts=True)
+        else:
+            self._columns(line, cells)
 
-    def _cell(self, cells: Sequence[str], place: int | None) -> int | None:
+    def _columns(self, line: int, cells: Sequence[str]) -> None:
+        """Sums that stand under the columns that they are of."""
+        tally = self._tally
+        sums = (tally.amount_minor, tally.fee_minor, tally.net_minor)
+        for name, ours, before in zip(("amount", "fee", "net"), sums, self._since, strict=True):
+            said_minor = self._cell(cells, name)
+            if said_minor is not None and said_minor not in {ours, ours - before}:
+                tally.check_sum(self._facts, f"as {name} in line {line}", said_minor, ours)
+        self._since = sums
+
+    def _cell(self, cells: Sequence[str], name: str) -> int | None:
+        place = self._places.get(name)
         if place is None or place >= len(cells) or not cells[place]:
             return None
         value = read_sum(cells[place], self._style)
         return None if isinstance(value, Unreadable) else value
 
-    def _labelled(self, line: int, cells: Sequence[str]) -> None:
-        """A row like ``Итого: 2 платежа; 3000.00``: one of its numbers must be one of ours."""
+    def _labelled(
+        self, line: int, cells: Sequence[str], ours: Collection[int], *, counts: bool = False
+    ) -> None:
+        """A row like ``Итого: 2 платежа; 3000.00``: one number must be among ``ours``, or the count."""
         text = " ".join(cells)
-        numbers = _NUMBER.findall(text)
+        numbers = [number.strip() for number in _NUMBER.findall(text)]
         values = {value for number in numbers if isinstance(value := read_sum(number, self._style), int)}
         tally = self._tally
-        ours = {tally.amount_minor, tally.fee_minor, tally.net_minor, tally.amount_minor - self._since[0]}
-        if not values or values & ours:
-            return
-        if _COUNT.search(text) and str(tally.count) in {number.strip() for number in numbers}:
+        if not values or not values.isdisjoint(ours) or (counts and str(tally.count) in numbers):
             return
         self._facts.problems.append(
-            f"The totals in line {line} ({text[:80]!r}) are not those of the lines: {tally.count} payments of"
-            f" {tally.money(tally.amount_minor)}."
+            f"The totals in line {line} ({text[:80].strip()!r}) are not those of the lines: {tally.count}"
+            f" payments of {tally.money(tally.amount_minor)}, commission {tally.money(tally.fee_minor)}."
         )

@@ -147,7 +147,7 @@ class TableWalk:
         if settings.skip_rows and settings.skip_rows.search(row.raw):
             return True
         cells = {name: _cell(row.cells, header.places.get(name)) for name in ("number", "id", "amount")}
-        if settings.skips_empty_amounts and not cells["amount"]:
+        if settings.skips_empty_amounts and not cells["amount"].strip("0.,"):
             return True
         if settings.number_needed == "skip" and not cells["number"]:
             return True
