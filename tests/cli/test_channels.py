@@ -105,6 +105,42 @@ def test_a_file_that_was_cut_off_waits_and_says_why(shell: Shell) -> None:
     assert payments(shell) == 2
 
 
+STATEMENT = """1CClientBankExchange
+ВерсияФормата=1.03
+Кодировка=Windows
+ДатаНачала=22.11.2026
+ДатаКонца=22.11.2026
+РасчСчет=40702810000000000001
+СекцияРасчСчет
+ДатаНачала=22.11.2026
+ДатаКонца=22.11.2026
+РасчСчет=40702810000000000001
+НачальныйОстаток=0.00
+ВсегоПоступило=75.00
+ВсегоСписано=0.00
+КонечныйОстаток=75.00
+КонецРасчСчет
+СекцияДокумент=Платежное поручение
+Номер=17
+Дата=22.11.2026
+Сумма=75.00
+ПлательщикСчет=40817810000000000002
+Плательщик=Тестов Тест
+ПолучательСчет=40702810000000000001
+ДатаПоступило=22.11.2026
+НазначениеПлатежа=За воду, лицевой счет 1002344
+КонецДокумента
+КонецФайла
+"""
+
+
+def test_a_statement_that_comes_by_the_channel_is_one(shell: Shell) -> None:
+    data = STATEMENT.replace("\n", "\r\n").encode("cp1251")
+    (shell.folder / "in" / "kl_to_1c.txt").write_bytes(data)
+    (found,) = shell.json("channel", "fetch")["files"]
+    assert (found["verdict"], found["detail"][:18]) == ("taken", "statement, 1 lines")
+
+
 def test_a_register_goes_out_by_the_channel_or_is_carried(shell: Shell) -> None:
     made = shell.json("register", "send")
     assert made["state"] == "sent"

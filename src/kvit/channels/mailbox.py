@@ -21,6 +21,7 @@ from kvit.services.travel.ports import Listing, RefusedFile, RemoteFile, Sink
 #: Flags of ours, for letters that stay where they are.
 _DONE, _REFUSED, _STRANGER = "kvit-done", "kvit-refused", "kvit-stranger"
 _SIZE = re.compile(rb"RFC822\.SIZE (\d+)")
+_HEAD_BYTES_MAX = 256 << 10
 #: A letter is a third larger than the files in it.
 _WRAPPED = 1.4
 
@@ -98,7 +99,7 @@ class Mailbox:
 
     def _looked_into(self, uid: str, flag: str) -> Listing:
         """The files of one letter, or why there are none; then it is put away."""
-        answer = self._ask(uid, "(RFC822.SIZE BODY.PEEK[HEADER])")
+        answer = self._ask(uid, f"(RFC822.SIZE BODY.PEEK[HEADER]<0.{_HEAD_BYTES_MAX}>)")
         head, told = _literal(answer), b" ".join(_flat(answer))
         if not head:
             return Listing([])  # it was taken away meanwhile

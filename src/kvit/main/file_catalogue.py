@@ -27,7 +27,7 @@ def file_problems(terms: FileTerms) -> Mapping[str, str]:
         found |= _below("schedule", schedule_problems(terms.schedule))
         if terms.channel is None and (terms.schedule.send or terms.schedule.fetch):
             found["schedule"] = "send and fetch need a channel"
-        if terms.debts is None and terms.schedule.send:
+        elif terms.debts is None and terms.schedule.send:
             found["schedule"] = "send needs [agreement.debts], which says what is sent"
     return found
 

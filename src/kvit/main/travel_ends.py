@@ -12,6 +12,7 @@ from kvit.domain.errors import NotFound
 from kvit.domain.lines import REGISTER, STATEMENT
 from kvit.domain.model import Agreement, Biller
 from kvit.files.base import ByteSource, ReadOptions
+from kvit.files.errors import FileRefused
 from kvit.files.formats import FORMATS
 from kvit.files.recognising import read_file
 from kvit.main import House
@@ -69,14 +70,20 @@ def make_travel(house: House) -> Travel:
 def _take(house: House, biller: Biller, agreement: Agreement, name: str, place: str) -> Outcome:
     path = Path(place)
     file = ByteSource(name, path.stat().st_size, lambda: path.open("rb"))
-    terms = agreement.files.register
-    wanted = "" if terms is None else terms.format
-    readings = read_file(file, ReadOptions(biller.currency), wanted)
-    kinds = {FORMATS[reading.facts.format].kind for _, reading in readings}
-    kind = STATEMENT if kinds == {STATEMENT} else REGISTER
+    kind = _kind(file, biller)
     of_whom = agreement.agreement_id if kind == REGISTER else ""
     taken = take(house, biller, AUTHOR, Wish(file, kind, of_whom), Hearing())
     return Outcome(is_taken=True, detail="; ".join(_told(one, kind) for one in taken))
+
+
+def _kind(file: ByteSource, biller: Biller) -> str:
+    """A statement is known by its content; everything else is for the agreement's own format to read."""
+    try:
+        readings = read_file(file, ReadOptions(biller.currency))
+    except FileRefused:
+        return REGISTER
+    kinds = {FORMATS[reading.facts.format].kind for _, reading in readings}
+    return STATEMENT if kinds == {STATEMENT} else REGISTER
 
 
 def _told(taken: Taken, kind: str) -> str:
