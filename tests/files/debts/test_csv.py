@@ -131,6 +131,8 @@ def test_formulas_are_guarded_for_people_only() -> None:
     assert written(for_bank, "csv", debts)[0] == b"1;=1+1;-1.00\r\n2;@x;1.00\r\n"
     for_people = head_of("csv", columns=columns, header="off", encoding="utf-8", formula_guard="on")
     assert written(for_people, "csv", debts)[0] == b"1;'=1+1;-1.00\r\n2;'@x;1.00\r\n"
+    quoted = head_of("csv", columns=columns, header="off", encoding="utf-8", formula_guard="on", quotes="on")
+    assert written(quoted, "csv", debts)[0].startswith(b'1;"\'=1+1";')
 
 
 def test_an_empty_register_is_valid() -> None:

@@ -25,12 +25,13 @@ CODECS = {
 }
 BOM = {"utf-8-bom": "\ufeff".encode()}
 
+_QUOTES = ('"', "'")
 #: A letter -> what may stand for it, the nearest first; that without a mark is found without a table.
 _STANDS_FOR = {
     "Ә": ("А",), "ә": ("а",), "Ғ": ("Г",), "ғ": ("г",), "Қ": ("К",), "қ": ("к",), "Ң": ("Н",), "ң": ("н",),
     "Ө": ("О",), "ө": ("о",), "Ұ": ("У",), "ұ": ("у",), "Ү": ("У",), "ү": ("у",), "Һ": ("Х",), "һ": ("х",),
     "І": ("И",), "і": ("и",), "Ї": ("И",), "ї": ("и",), "Є": ("Е",), "є": ("е",), "Ґ": ("Г",), "ґ": ("г",),
-    "Ў": ("У",), "ў": ("у",), "«": ('"',), "»": ('"',), "“": ('"',), "”": ('"',), "„": ('"',), "‟": ('"',),
+    "Ў": ("У",), "ў": ("у",), "«": _QUOTES, "»": _QUOTES, "“": _QUOTES, "”": _QUOTES, "„": _QUOTES, "‟": _QUOTES,
     "‘": ("'",), "’": ("'",), "‚": ("'",), "ʼ": ("'",), "ʻ": ("'",), "–": ("-",), "—": ("-",), "‐": ("-",),
     "‑": ("-",), "−": ("-",), "…": ("...",), "№": ("N",), "\u00a0": (" ",), "\u202f": (" ",),
     "\u2009": (" ",),
@@ -40,7 +41,7 @@ _STANDS_FOR = {
 #: What breaks a line, or would end a text for some program.
 _BREAKS = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029]+")
 #: What stands in the place of a separator.
-_INSTEAD = {";": ",", ",": " ", "|": "/", "\t": " ", "#": "N"}
+_INSTEAD = {";": ",", ",": " ", "|": "/", "\t": " ", "#": "N", '"': "'"}
 
 
 class Letters:
@@ -71,6 +72,8 @@ class Letters:
     def text(self, before: str) -> str:
         """One text; what is replaced is noted."""
         after: str = _BREAKS.sub(" ", before).translate(self._instead)
+        if not after.isprintable():  # invisible signs, and what is no character at all; spaces may stay
+            after = "".join([one for one in after if one.isprintable() or unicodedata.category(one) == "Zs"])
         try:
             after.encode(self.codec)
         except UnicodeEncodeError:

@@ -157,7 +157,7 @@ class Pain013Writer:
             if due_on > pay_on.isoformat()
             else max(self._day + timedelta(days=days), pay_on).isoformat()
         )
-        return f"<XpryDt><Dt>{until}</Dt></XpryDt>"
+        return f"<XpryDt><Dt>{self._plain(until)}</Dt></XpryDt>"
 
     def _reference(self, number: str) -> str:
         wish = self._options["reference"]

@@ -65,6 +65,8 @@ def _open(head: RegisterHead) -> TextWriter:
         last_line=options["last_line"],
         quoted=quoted,
         guard=options["formula_guard"] == "on",
+        # A reader that knows quotation marks would see one where a cell begins with it.
+        forbidden='"' if quoted else "",
     )
     return TextWriter(head, layout)
 

@@ -9,7 +9,7 @@ from kvit.domain.debts import DebtSlice, RegisterHead, Replaced, Totals
 from kvit.domain.file_terms import Pairs
 from kvit.files.base import Option
 from kvit.files.debts.base import name_values, put_in
-from kvit.files.debts.fields import PRINTING, cells_of, sum_printer
+from kvit.files.debts.fields import PRINTING, Cells, cells_of, sum_printer
 from kvit.files.debts.letters import BOM, CODECS, Letters
 
 DELIMITERS = {"semicolon": ";", "comma": ",", "bar": "|", "tab": "\t"}
@@ -74,11 +74,9 @@ class TextWriter:
 
     def _cells(self, field: str, letters: Letters) -> Callable[[DebtSlice, int], Sequence[str]]:
         plain = cells_of(field, self._head, letters)
-        if field in self._layout.quoted:
-            return lambda debts, first: ['"' + cell.replace('"', '""') + '"' for cell in plain(debts, first)]
         if self._layout.guard and field not in ("amount", "row"):
-            return lambda debts, first: [guarded(cell) for cell in plain(debts, first)]
-        return plain
+            plain = _each(guarded, plain)
+        return _each(_quoted, plain) if field in self._layout.quoted else plain
 
     def rows(self, debts: DebtSlice) -> bytes:
         if not debts.keys:
@@ -116,6 +114,14 @@ def line_values(head: RegisterHead, totals: Totals) -> Mapping[str, str]:
         "count": str(totals.row_count), "total": sum_printer(head)([totals.sum_minor])[0],
         "currency": head.currency, "biller": head.biller, "as_of": head.as_of.isoformat(timespec="seconds"),
     }  # fmt: skip
+
+
+def _each(change: Callable[[str], str], plain: Cells) -> Cells:
+    return lambda debts, first: list(map(change, plain(debts, first)))
+
+
+def _quoted(cell: str) -> str:
+    return '"' + cell.replace('"', '""') + '"'
 
 
 def guarded(cell: str) -> str:
