@@ -108,14 +108,16 @@ class DayBook:
         self.row(key, amount_minor, file_number, **(default | changes))
         return done.receipt
 
-    def came(self, rows: int, first_day: str = DAY, last_day: str = "", at_us: int = 0) -> int:
+    def came(
+        self, rows: int, first_day: str = DAY, last_day: str = "", at_us: int = 0, kind: str = REGISTER
+    ) -> int:
         """An import of a register; its id."""
         with self.gateway.database.write() as connection:
             (import_id,) = take_ids(connection, 1)
             summary = {"rows": rows, "first_day": first_day, "last_day": last_day or first_day}
             at_us = at_us or days.to_us(datetime.fromisoformat(f"{day_after(DAY)}T06:00:00+00:00"))
             row = ImportRow(
-                self.biller_id, import_id, REGISTER, "r.csv", "d" * 64, FINISHED, json.dumps(summary),
+                self.biller_id, import_id, kind, "r.csv", "d" * 64, FINISHED, json.dumps(summary),
                 "cli:anna", at_us, at_us, self.agreement.agreement_id, "qiwi",
             )  # fmt: skip
             connection.execute(insert(imports), row._asdict())

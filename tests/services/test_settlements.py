@@ -173,6 +173,7 @@ def test_undone_and_made_again(book: DayBook) -> None:
     assert line_of(book, lump)["state"] == "lump"
     with pytest.raises(NotAllowed, match="undone before"):
         store_of(book).run(lambda open_book: undo(open_book, row.settlement_id, "again", by(book)))
+    assert settle_certain(store_of(book), by(book)) == [], "what a person has undone is not done by itself"
     again = make(book, lump, (DAYS[2], DAYS[2]))
     assert (again.first_day, again.settlement_id > row.settlement_id) == (DAYS[2], True)
 
@@ -303,6 +304,16 @@ def test_a_day_between_that_nobody_paid_out(book: DayBook) -> None:
     missing = [finding for finding in report.findings if finding.kind == "settlement-missing"]
     assert [finding.day for finding in missing] == [DAYS[1]]
     assert "200.00" in missing[0].text
+
+
+def test_money_that_no_statement_has(book: DayBook) -> None:
+    """Nobody knows while there are no statements; then so long as an agent may take to pay out."""
+    assert "settlement-missing" not in book.kinds(DAYS[0])
+    book.came(1, DAYS[0], day_after(DAYS[0], 10), kind="statement")
+    assert "settlement-missing" not in book.kinds(DAYS[0])
+    book.came(1, DAYS[0], day_after(DAYS[0], 11), kind="statement")
+    assert "settlement-missing" in book.kinds(DAYS[0])
+    assert "settlement-missing" not in book.kinds(DAYS[1])
 
 
 def test_a_payment_order_that_the_register_names(gateway: Gateway) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import ARRAY, Connection, Select, and_, any_, bindparam, case, f
 
 from kvit.domain import days
 from kvit.domain.file_rows import QUARANTINE, ResolutionRow
-from kvit.domain.lines import OUT, REGISTER
+from kvit.domain.lines import OUT, REGISTER, STATEMENT
 from kvit.domain.model import POSTED, VOIDED, Agreement
 from kvit.services.reconciling.facts import (
     BOOKED_LINES,
@@ -147,6 +147,15 @@ class SqlReconcilingBook:
     def paid_through(self) -> str:
         query = select(func.max(settlements.c.last_day)).where(*self._standing())
         return self._connection.execute(query).scalar_one() or ""
+
+    def statements_through(self) -> str:
+        of = imports.c
+        rows = self._connection.execute(
+            select(of.summary).where(
+                of.biller_id == self._agreement.biller_id, of.kind == STATEMENT, of.state == "finished"
+            )
+        )
+        return max((str(json.loads(summary or "{}").get("last_day", "")) for (summary,) in rows), default="")
 
     def collected(self, span: Span) -> dict[str, Collected]:
         return collected(self._connection, self._agreement, span)

@@ -56,6 +56,11 @@ class SqlSettlingBook:
             query = query.where(_line.number == agreement_id)
         return [(row[0], Lump(*row[1:])) for row in self._connection.execute(query)]
 
+    def undone(self) -> set[tuple[str, str]]:
+        of = settlements.c
+        query = select(of.source, of.line_key).where(of.biller_id == self._biller_id, of.state == UNDONE)
+        return {(source, line_key) for source, line_key in self._connection.execute(query)}
+
     def settlements(self, agreement_id: str = "", most: int | None = None) -> list[SettlementRow]:
         """The newest, oldest of them first."""
         of = settlements.c

@@ -100,6 +100,8 @@ class Facts:
     payouts: Sequence[Payout] = ()
     #: The last day that any standing settlement is about; empty for none.
     paid_through: str = ""
+    #: The last day of any statement that was imported; empty for none.
+    statements_through: str = ""
     collected: Mapping[str, Collected] = field(default_factory=dict)
     resolutions: Sequence[ResolutionRow] = ()
 
@@ -139,6 +141,10 @@ class ReconcilingBook(Protocol):
 
     def paid_through(self) -> str:
         """The last day that any standing settlement is about; empty for none."""
+        ...
+
+    def statements_through(self) -> str:
+        """The last day of any statement of the biller's that was imported; empty for none."""
         ...
 
     def collected(self, span: Span) -> dict[str, Collected]: ...

@@ -17,7 +17,7 @@ from kvit.services.reconciling.pairing import Wording
 from kvit.services.settling.facts import Block, blocks_of, each_day
 from kvit.services.settling.fees import fee_of_days
 
-#: An agent that pays out at all has done so after so many days.
+#: An agent has paid out after so many days: if the statements reach so far, the money has not come.
 _DAYS_MAX = 10
 
 
@@ -30,7 +30,10 @@ def compare_payouts(facts: Facts, words: Wording) -> Iterator[Finding]:
     if facts.agreement.files.settlement is None and not facts.paid_through:
         return
     settled = {day for block in blocks for day in each_day(block.span)}
-    oldest = (date.fromisoformat(facts.today) - timedelta(days=_DAYS_MAX)).isoformat()
+    oldest = ""
+    if facts.statements_through:
+        reach = date.fromisoformat(facts.statements_through) - timedelta(days=_DAYS_MAX)
+        oldest = reach.isoformat()
     for day in each_day(facts.span):
         collected = facts.collected.get(day)
         if day in settled or collected is None or collected.gross_minor <= 0:

@@ -107,6 +107,7 @@ def reconcile(book: ReconcilingBook, agreement: Agreement, span: Span, today: st
         expected=book.expected(),
         payouts=payouts,
         paid_through=book.paid_through(),
+        statements_through=book.statements_through(),
         collected=book.collected(wide),
         resolutions=book.resolutions(span),
     )

@@ -21,6 +21,10 @@ class WaitingBook(SettlingBook, Protocol):
         """(agreement, lump sum) of all that wait, oldest first."""
         ...
 
+    def undone(self) -> set[tuple[str, str]]:
+        """(source, line) of lump sums whose settlement a person has undone."""
+        ...
+
 
 class Store(Protocol):
     """One biller's settlements."""
@@ -47,9 +51,15 @@ def proposals(book: WaitingBook, agreement_id: str = "") -> list[Waiting]:
 
 
 def settle_certain(store: Store, by: By, agreement_id: str = "") -> list[SettlementRow]:
-    """Settle the lump sums that come to the last unit, oldest first, one transaction each."""
+    """Settle the lump sums that come to the last unit, oldest first, one transaction each.
+
+    One whose settlement a person has undone waits for that person.
+    """
     done = []
+    undone = store.run(lambda book: book.undone())
     for _, lump in store.run(lambda book: book.lumps(agreement_id)):
+        if (lump.source, lump.line_key) in undone:
+            continue
         wish = Wish(lump.source, lump.line_key, only_certain=True)
         with suppress(NotAllowed):  # somebody has settled it meanwhile
             row = store.run(partial(_settle, wish=wish, by=by))
