@@ -19,7 +19,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "kvit"
 VECTOR_RUNNER = ROOT / "tests" / "protocols" / "run_vectors.py"
-WORDS = ("messages", "money")
+WORDS = ("messages", "money", "networks")
 OLDEST = (3, 9)
 
 
