@@ -13,9 +13,10 @@ from kvit.channels import sftp
 from kvit.channels.registry import channel_problems
 from kvit.domain.file_terms import ChannelTerms
 from kvit.services.travel.errors import ChannelBroken
-from kvit.services.travel.outgoing import decide
+from kvit.services.travel.outgoing import PUBLISHING, decide
+from kvit.services.travel.ports import OUT, Upload
 from kvit.storage.engine import Database
-from tests.channels.ends import Post
+from tests.channels.ends import Post, digest_of
 from tests.channels.ssh_server import PASSWORD, USER, Server, serving
 from tests.faults.proxy import Fault, Weather, weathered
 
@@ -155,6 +156,23 @@ def test_a_file_that_is_there_is_never_overwritten(quick: Database, tmp_path: Pa
         place.box.files = {1: ("a.txt", CONTENT)}
         assert [one.verdict for one in place.send()] == ["failed"]
         assert files(server.folder / "out")["a.txt"] == b"another's"
+
+
+@pytest.mark.parametrize("is_renamed", [False, True])
+def test_dead_beside_the_renaming_nobody_is_asked(
+    quick: Database, tmp_path: Path, server: Server, is_renamed: bool
+) -> None:
+    place = post(quick, tmp_path, server)
+    (tmp_path / "source").write_bytes(CONTENT)
+    upload = Upload("a.txt", digest_of(CONTENT), len(CONTENT), lambda: (tmp_path / "source").open("rb"))
+    with place.channel() as (channel, _):
+        place.book.begin(OUT, upload, PUBLISHING)
+        channel.place(upload)
+        if is_renamed:
+            channel.publish(upload)
+    place.box.files = {1: ("a.txt", CONTENT)}
+    assert [one.verdict for one in place.send()] == ["sent"]
+    assert files(server.folder / "out") == {"a.txt": CONTENT}
 
 
 def cuts(length: int) -> list[tuple[int, int]]:
