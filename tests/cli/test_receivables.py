@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import typer
-import xlsxwriter  # type: ignore[import-untyped]
+import xlsxwriter
 from typer.testing import CliRunner, Result
 
 from kvit.cli import receivables, server
