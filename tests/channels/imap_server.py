@@ -104,6 +104,9 @@ def imap_server(authority: Authority) -> Iterator[ImapServer]:
     program = shutil.which("dovecot", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if program is None or not Path("/usr/lib/dovecot/imap").exists():
         missing("no IMAP server: install it (Debian: apt-get install dovecot-imapd)")
+    version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+    if not version.startswith("2.3."):
+        missing(f"the settings above are Dovecot 2.3's, and here is {version.split()[0]}")
     user = _ordinary_user()
     folder = Path(tempfile.mkdtemp(prefix="kvit-imap-"))
     try:

@@ -184,7 +184,7 @@ def run_due(shell: Shell, at: str, code: int = 0) -> list[tuple[str, str, str]]:
 
 def test_a_day_by_the_schedule(shell: Shell) -> None:
     agree(shell, SCHEDULE)
-    monday = datetime.now(UTC).date() + timedelta(days=7 - datetime.now(UTC).weekday())
+    monday = datetime.now(UTC).date() + timedelta(days=14 - datetime.now(UTC).weekday())
     friday, tuesday = monday - timedelta(days=3), monday + timedelta(days=1)
     runs = run_due(shell, f"{monday}T05:30:00+03:00")
     assert [run[:2] for run in runs] == [("fetch", "done"), ("expect", "skipped"), ("send", "skipped")]
@@ -205,7 +205,7 @@ def test_a_day_by_the_schedule(shell: Shell) -> None:
 
 def test_an_empty_register_is_one(shell: Shell) -> None:
     agree(shell, SCHEDULE)
-    monday = datetime.now(UTC).date() + timedelta(days=7 - datetime.now(UTC).weekday())
+    monday = datetime.now(UTC).date() + timedelta(days=14 - datetime.now(UTC).weekday())
     for week in range(3):
         day = monday + timedelta(days=1 + 7 * week)
         (shell.folder / "in" / f"{day}.csv").write_bytes(b"Total: 0\t0.00\n")
@@ -217,7 +217,7 @@ def test_an_empty_register_is_one(shell: Shell) -> None:
 
 def test_a_run_that_is_tried_again_makes_no_second_register(shell: Shell) -> None:
     agree(shell, SCHEDULE)
-    monday = datetime.now(UTC).date() + timedelta(days=7 - datetime.now(UTC).weekday())
+    monday = datetime.now(UTC).date() + timedelta(days=14 - datetime.now(UTC).weekday())
     (shell.folder / "out").rename(shell.folder / "away")
     runs = run_due(shell, f"{monday}T06:00:10+03:00", code=1)
     assert [run[:2] for run in runs] == [("fetch", "done"), ("expect", "skipped"), ("send", "failed")]
@@ -258,7 +258,7 @@ def start_run_due(office: Office, at: str) -> subprocess.Popen[str]:
 def test_several_at_once_run_each_time_once(shell: Shell) -> None:
     agree(shell, SCHEDULE)
     office = Office(shell.folder, shell.url, variables={"KVIT_DATA": str(shell.folder / "data")})
-    monday = datetime.now(UTC).date() + timedelta(days=7 - datetime.now(UTC).weekday())
+    monday = datetime.now(UTC).date() + timedelta(days=14 - datetime.now(UTC).weekday())
     (shell.folder / "in" / "friday.csv").write_bytes(register_of("20.11.2026"))
     processes = [start_run_due(office, f"{monday}T06:00:10+03:00") for _ in range(4)]
     runs: list[Any] = []
@@ -287,7 +287,7 @@ def test_a_run_that_is_killed_is_completed_by_the_next(shell: Shell, delay_s: fl
     """Wherever it died: every payment booked once, one register made, and that one there once."""
     agree(shell, SCHEDULE)
     office = Office(shell.folder, shell.url, variables={"KVIT_DATA": str(shell.folder / "data")})
-    monday = datetime.now(UTC).date() + timedelta(days=7 - datetime.now(UTC).weekday())
+    monday = datetime.now(UTC).date() + timedelta(days=14 - datetime.now(UTC).weekday())
     for number in range(8):
         rows = register_of("20.11.2026").replace(b"30498", f"{number}0498".encode())
         (shell.folder / "in" / f"{number}.csv").write_bytes(rows)
@@ -353,7 +353,7 @@ def test_the_lock_goes_with_the_process(shell: Shell) -> None:
 def test_the_server_runs_the_schedule_by_itself(shell: Shell) -> None:
     agree(shell, SCHEDULE)
     office = Office(shell.folder, shell.url, variables={"KVIT_DATA": str(shell.folder / "data")})
-    monday = datetime.now(UTC).date() + timedelta(days=7 - datetime.now(UTC).weekday())
+    monday = datetime.now(UTC).date() + timedelta(days=14 - datetime.now(UTC).weekday())
     (shell.folder / "in" / "friday.csv").write_bytes(register_of("20.11.2026"))
     with office.serving("--test-clock", f"{monday}T06:00:00+03:00"):
         until = time.monotonic() + 60
