@@ -216,6 +216,13 @@ def test_quotation_marks_are_csvs_or_letters() -> None:
     assert lines[0].payer == '"Вода"'
 
 
+def test_a_mark_without_its_fellow_swallows_no_payment() -> None:
+    rows = ['1;"Вода;1.00;18.03.2026', "2;Тестов;2.00;18.03.2026", '3;Вода";3.00;18.03.2026']
+    lines, bad, _ = read_lines(table.FORMAT, "Лицевой счет;Плательщик;Сумма;Дата\n" + "\n".join(rows))
+    assert [(line.number, line.amount_minor) for line in lines] == [("1", 100), ("2", 200), ("3", 300)]
+    assert bad == []
+
+
 def test_a_delimiter_in_a_name_moves_no_money() -> None:
     text = "Лицевой счет;Плательщик;Сумма;Дата\n1;Тестов; Тест;1.00;18.03.2026\n"
     lines, bad, _ = read_lines(table.FORMAT, text)

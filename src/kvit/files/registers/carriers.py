@@ -48,7 +48,9 @@ class Rows(Protocol):
         """By column, not trimmed; ``None`` unless every row is of ``width`` cells."""
         ...
 
-    def rows(self) -> Iterator[Row]: ...
+    def rows(self, width: int = 0) -> Iterator[Row]:
+        """``width``: cells of the header, 0 where it is not known yet."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,31 +91,37 @@ class TextRows:
             return None
         return list(map(list, zip(*rows, strict=True)))
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self, width: int = 0) -> Iterator[Row]:
         lines = self.text[:-1].split("\n")
         at = 0
         while at < len(lines):
-            cells, used = self._row(lines, at)
+            cells, used = self._row(lines, at, width)
             yield Row(self.first + at, [cell.strip() for cell in cells], "\n".join(lines[at : at + used]))
             at += used
 
-    def _row(self, lines: list[str], at: int) -> tuple[list[str], int]:
+    def _row(self, lines: list[str], at: int, width: int) -> tuple[list[str], int]:
         """The cells of the row that begins at ``at``, and of how many lines it is.
 
-        Where the quotation marks are no quotation (``"Voda" Ltd``), they are letters.
+        Where the quotation marks are no quotation (``"Voda" Ltd``), they are letters. A mark without its
+        fellow must not swallow the payments under it: lines are put together only if none of them is a
+        whole row, and together they are one.
         """
         line = lines[at]
         if not (self.quoted and '"' in line):
             return line.split(self.delimiter), 1
         for used in range(1, min(QUOTED_LINES_MAX, len(lines) - at) + 1):
             pieces = [each + "\n" for each in lines[at : at + used]]
+            if used > 1 and width and pieces[-1].count(self.delimiter) >= width - 1:
+                break
             try:
-                found = list(csv.reader(pieces, delimiter=self.delimiter, strict=True))
+                [cells] = csv.reader(pieces, delimiter=self.delimiter, strict=True)
             except csv.Error as fault:
                 if "unexpected end" in str(fault):
                     continue
                 break
-            return found[0], used
+            if used > 1 and width and len(cells) != width:
+                break
+            return cells, used
         return line.split(self.delimiter), 1
 
 
@@ -132,7 +140,7 @@ class CellRows:
             return None
         return list(map(list, zip(*self.stretch.rows, strict=True)))
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self, width: int = 0) -> Iterator[Row]:  # noqa: ARG002 - cells are known here
         for line, cells in zip(*self.stretch, strict=True):
             trimmed = [cell if isinstance(cell, ConvertedText) else cell.strip() for cell in cells]
             yield Row(line, trimmed, " | ".join(cells))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from itertools import repeat
-from operator import add
 from typing import Any
 
 from kvit.domain.lines import IN, OUT, RAW_LENGTH_MAX, BadLine, Batch, FileFacts, MoneyLine, span
@@ -19,8 +17,8 @@ REVERSAL = "/reversal"
 #: The name in ``more`` of the id of the payment that a reversal takes back.
 REVERSES = "reverses"
 
-# The class is called with a row at once, ready: twice as fast as with 21 arguments.
-_line_of_row: Callable[[Any], MoneyLine] = partial(tuple.__new__, MoneyLine)
+# A row that is ready becomes a line at once: twice as fast as a call with 21 arguments.
+_line_of_row: Callable[[type[MoneyLine], Any], MoneyLine] = tuple.__new__
 
 #: A column: one value a line, or one text for all of them.
 Texts = Sequence[str] | str
@@ -98,24 +96,17 @@ def money_lines(columns: Columns) -> list[MoneyLine]:
         ]
         keys = [key + REVERSAL if flag and key else key for flag, key in zip(flags, keys, strict=False)]
         amounts = list(map(abs, amounts))
-    return _assembled(
-        [
-            columns.lines, keys, known_by, amounts, directions, columns.days, _each(columns.ats),
-            _each(columns.numbers), _each(columns.payers), repeat(""), _each(columns.texts),
-            _each(columns.currencies), repeat(""), _each(columns.services), _each(columns.documents),
-            repeat(None) if columns.fees is None else columns.fees,
-            repeat(None) if columns.nets is None else columns.nets,
-            repeat(True), reversals, more,
-        ]
+    rows = zip(
+        columns.lines, keys, known_by, amounts, directions, columns.days, _each(columns.ats),
+        _each(columns.numbers), _each(columns.payers), repeat(""), _each(columns.texts),
+        _each(columns.currencies), repeat(""), _each(columns.services), _each(columns.documents),
+        repeat(None) if columns.fees is None else columns.fees,
+        repeat(None) if columns.nets is None else columns.nets,
+        repeat(True), reversals, more,
+        repeat(""),  # raw: the file is kept, and good lines say all of theirs in fields
+        strict=False,
     )  # fmt: skip
-
-
-def _assembled(columns: list[Iterable[Any]]) -> list[MoneyLine]:
-    """Rows of columns; what is the same at the end of all rows is put there in one go."""
-    same: list[Any] = [""]  # raw: the file is kept, and good lines say all of theirs in fields
-    while isinstance(columns[-1], repeat):
-        same.insert(0, next(iter(columns.pop())))
-    return list(map(_line_of_row, map(add, zip(*columns, strict=False), repeat(tuple(same)))))
+    return list(map(_line_of_row, repeat(MoneyLine), rows))
 
 
 def _each(texts: Texts) -> Iterable[str]:

@@ -33,7 +33,10 @@ _NUMBER = re.compile(r"-?[0-9][0-9\u00a0\u202f]*(?:[ '][0-9]{3})*(?:[.,][0-9]+)?
 def may_hold_totals(columns: Sequence[Sequence[str]]) -> bool:
     """Whether a row of these columns might begin with a word of totals; quick, and never wrongly False."""
     for column in columns:
-        starts = {cell.strip()[:_PREFIX] for cell in column}
+        distinct = set(column)
+        if "".join(distinct).isdigit() and "" not in distinct:
+            return False
+        starts = {cell.strip()[:_PREFIX] for cell in distinct}
         prefixes = {start.casefold() for start in starts}
         if not prefixes.isdisjoint(_PREFIXES) or any(start and not start[0].isalnum() for start in starts):
             return True

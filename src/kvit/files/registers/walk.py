@@ -102,7 +102,7 @@ class TableWalk:
 
     def _row_by_row(self, stretch: Rows, header: Header, rows: RowReader, check: TotalsCheck) -> Batch:
         batch = Batch([], [])
-        for row in stretch.rows():
+        for row in stretch.rows(len(header.names)):
             if row.line <= header.line or not self._counts(row.line) or not any(row.cells):
                 continue
             line = self._row(row, header, rows, check)
