@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -14,9 +15,11 @@ from kvit.domain.journal import (
     chained,
     charges_digest,
     digest_of,
+    hold_digest,
+    note_digest,
     payment_digest,
 )
-from kvit.domain.model import AdjustmentRow, ChargeRow, JournalRow, PaymentRow
+from kvit.domain.model import AdjustmentRow, ChargeRow, HoldRow, JournalRow, NoteRow, PaymentRow
 
 parts = st.lists(st.text("01:,а", max_size=4) | st.integers(-5, 99), max_size=4)
 
@@ -149,3 +152,26 @@ def test_a_record_left_out_or_put_in_changes_the_head(place: int) -> None:
 def test_details_may_be_erased() -> None:
     """They may hold a person's data; what they say is in the digest where it matters."""
     assert chained(GENESIS, 1, record(1, detail="Ахметова")) == chained(GENESIS, 1, record(1))
+
+
+HOLD = HoldRow(
+    "water", "qiwi", "700001", 10045, 17, 45_000, "RUB", "water", "held", 1, "20261123120000", 5, 6, 7, None,
+    "", "", "1,2", "", "", "", 9, None,
+)  # fmt: skip
+NOTE = NoteRow("water", 10045, 3, "fiscal", 5, "{}")
+
+
+def test_digests_are_those_of_their_parts_in_this_order() -> None:
+    """What was sealed years ago must be computed the same: the very parts, not only that they matter."""
+    hold = ("hold", "qiwi", "700001", 10045, "0042017", 45_000, "RUB", "water", "20261123120000", 6, 7, "1,2")
+    assert hold_digest(HOLD, "0042017") == digest_of(*hold)
+    named = HOLD._replace(typed="INV-7", service_code="8", expires_at_us=None)
+    assert hold_digest(named, "0042017") == digest_of(*hold[:-2], 0, "1,2", "INV-7", "8")
+    note = ("note", "qiwi", "700001", 10045, 3, "fiscal", 5, "{}")
+    assert note_digest(NOTE, "qiwi", "700001") == digest_of(*note)
+    payment = (
+        "payment", "qiwi", "700001", 10045, "0042017", 45_000, "RUB", "", 0, 540, "20261123120000",
+        "2026-11-23", 6,
+    )  # fmt: skip
+    assert payment_digest(PAYMENT, "0042017") == digest_of(*payment)
+    assert digest_of("ab", 1).hex() == sha256(b"2:ab1:1").hexdigest()

@@ -288,3 +288,48 @@ def test_an_invoice_that_was_released_in_the_batch_may_be_held_again(gateway: Ga
     assert [type(result).__name__ for result in results] == ["Voided", "Held", "Refused", "Posted"]
     (held,) = [row for row in gateway.rows("holds", town.biller_id) if row["txn"] == "t2"]
     assert (held["state"], held["reason"]) == ("posted", "")
+
+
+def test_payments_of_one_batch_have_days_of_their_own(gateway: Gateway) -> None:
+    town, agreement = town_of(gateway)
+    days_told = ("2026-11-20", "2026-11-21", "2026-11-20")
+    posts = [
+        (agreement, Post(f"d{place}", "b", 1, network_time=f"{day}T10:00:00"))
+        for place, day in enumerate(days_told)
+    ]
+    gateway.post(posts)
+    told = {row["txn"]: row["accounting_date"] for row in gateway.rows("payments", town.biller_id)}
+    assert told == {f"d{place}": day for place, day in enumerate(days_told)}
+
+
+def test_a_void_opens_what_was_settled_in_part_and_lets_an_advance_settle_it(gateway: Gateway) -> None:
+    """Two payments share a charge; the second one's rest is an advance that takes the first one's place."""
+    town, agreement = town_of(gateway)
+    gateway.ask(agreement, Post("v1", "a", 800))  # 700 of the first charge, 100 of the second
+    gateway.ask(agreement, Post("v2", "a", 1_000))  # the other 700 of it and of the third, and 300 over
+    assert [row["open_minor"] for row in gateway.rows("charges", town.biller_id)] == [0, 0, 0]
+    gateway.ask(agreement, Void("v1"))
+    still_open = [row["open_minor"] for row in gateway.rows("charges", town.biller_id)]
+    assert still_open == [400, 100, 0], "300 of the advance went to the oldest"
+    assert gateway.balance(town.biller_id, "a") == 500
+    gateway.ask(agreement, Void("v2"))
+    assert [row["open_minor"] for row in gateway.rows("charges", town.biller_id)] == [700, 500, 300]
+    assert gateway.findings(town.biller_id) == []
+
+
+def test_an_invoice_that_is_let_go_within_a_batch_is_free_for_the_next(gateway: Gateway) -> None:
+    town, agreement = town_of(gateway, payer_key=BY_INVOICE)
+    first = gateway.post([(agreement, Hold("h1", "INV-7", 500, lifetime_s=60))])
+    assert isinstance(first[0], Held)
+    gateway.clock.forward(seconds=61)
+    results = gateway.post(
+        [
+            (agreement, Hold("h1", "INV-7", 500, lifetime_s=60)),  # its time is over, and that is written
+            (agreement, Hold("h2", "INV-7", 500, lifetime_s=60)),
+            (agreement, Hold("h3", "INV-7", 500, lifetime_s=60)),
+        ]
+    )
+    assert isinstance(results[0], Voided)
+    assert isinstance(results[1], Held)
+    assert results[2] == Refused("being-paid")
+    assert gateway.findings(town.biller_id) == []
