@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kvit.cli.app import app
-from kvit.documents.certificate import KINDS, TEXTS
+from kvit.documents.certificate import KINDS, REMEDY_TEXTS, TEXTS
 from kvit.domain.messages import Post, Posted
 from kvit.domain.model import Agreement, Fee, JsonObject
 from kvit.services.reconciling.findings import REMEDIES, REMEDIES_OF
@@ -93,7 +93,10 @@ def test_a_day_from_its_findings_to_its_certificate(shell: Shell, tmp_path: Path
     russian = ("--certificate", str(page), "--language", "ru")
     shell.run("reconcile", "--agreement", "bank", "--date", DAY, *russian)
     assert "Акт сверки" in page.read_text("utf-8")
-    assert "2200,00" in page.read_text("utf-8")
+    said = page.read_text("utf-8")
+    assert "2200,00" in said
+    assert "700,00 / 770,00" in said
+    assert "платёж возвращён: letter 12 of the bank" in said
     french = ("--certificate", str(page), "--language", "fr")
     told_no = shell.run("reconcile", "--agreement", "bank", "--date", DAY, *french, code=2)
     assert "en, ru" in told_no.stderr
@@ -124,6 +127,7 @@ def test_the_certificate_needs_nothing_from_elsewhere(shell: Shell, tmp_path: Pa
 
 def test_both_languages_say_everything() -> None:
     assert TEXTS["en"].keys() == TEXTS["ru"].keys()
+    assert REMEDY_TEXTS["en"].keys() == REMEDY_TEXTS["ru"].keys() == REMEDIES.keys()
     assert KINDS["en"].keys() == KINDS["ru"].keys() == REMEDIES_OF.keys()
 
 

@@ -139,7 +139,7 @@ def test_a_month_is_closed_once(book: DayBook) -> None:
     close_october(book)
     with pytest.raises(NotAllowed, match="closed meanwhile"):
         close_october(book)
-    assert red(facts_of(book)) == ["open"]
+    assert red(facts_of(book)) == ["not closed yet"]
 
 
 def test_whoever_dates_entries_dates_them_after_the_close(gateway: Gateway) -> None:

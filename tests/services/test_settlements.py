@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import pytest
@@ -327,6 +328,25 @@ def test_a_payment_order_that_the_register_names(gateway: Gateway) -> None:
     assert propose(lump, facts).first_day == DAYS[2]
     plain = propose(lump._replace(text=""), facts)
     assert (plain.first_day, plain.is_certain) == (DAYS[0], True)
+
+
+def test_two_lump_sums_at_the_same_moment_are_not_for_the_same_days(book: DayBook) -> None:
+    """Equal sums, settled from two sides at once: the second one finds the days of the first settled."""
+    lumps = [book.lump(f"l{place}", 9_880) for place in range(2)]
+    gate, rows = threading.Barrier(2), list[SettlementRow | None]()
+
+    def run(lump: LineRow) -> None:
+        gate.wait(20)
+        wish = Wish(lump.source, lump.line_key, only_certain=True)
+        rows.append(store_of(book).run(lambda open_book: settle(open_book, wish, by(book))))
+
+    threads = [threading.Thread(target=run, args=(lump,)) for lump in lumps]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert [row.first_day for row in rows if row is not None] == [DAYS[0]]
+    assert len(rows) == 2
 
 
 def test_an_agreement_that_is_gone(book: DayBook) -> None:

@@ -175,6 +175,9 @@ def _print_waiting(waiting: list[Waiting], exponent: int) -> None:
     def money(amount_minor: int) -> str:
         return format_amount(amount_minor, exponent)
 
+    if not waiting:
+        say("No lump sum waits.")
+        return
     print_table(
         "Lump sums that wait",
         ("line", "agreement", "day", "sum", "for", "gross", "fee", "difference", "why"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -10,9 +9,10 @@ from functools import cache
 import jinja2
 
 from kvit.domain.errors import NotAllowed, SettingsError
+from kvit.domain.file_rows import ResolutionRow
 from kvit.domain.model import Biller
 from kvit.domain.money import format_amount
-from kvit.services.reconciling.findings import OPEN, Finding
+from kvit.services.reconciling.findings import OPEN, Finding, Resolution
 from kvit.services.reconciling.run import Day, Report
 
 #: Language -> what the page says.
@@ -65,6 +65,15 @@ KINDS: dict[str, dict[str, str]] = {
     },
 }  # fmt: skip
 
+#: What was done about a finding -> what that is called on paper.
+REMEDY_TEXTS: dict[str, dict[str, str]] = {
+    "en": {"accept": "accepted", "ask": "asked", "void": "taken back", "move-day": "counts that day"},
+    "ru": {
+        "accept": "принято", "ask": "запрошено", "void": "платёж возвращён",
+        "move-day": "отнесено на день реестра",
+    },
+}  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Maker:
@@ -93,34 +102,41 @@ def certificate(report: Report, maker: Maker, language: str = "en") -> str:
     def money(amount_minor: int) -> str:
         return format_amount(amount_minor, exponent).replace(".", "," if language == "ru" else ".")
 
+    def sums(finding: Finding) -> str:
+        """Ours and theirs, where they differ."""
+        both = dict.fromkeys(one for one in (finding.here_minor, finding.there_minor) if one is not None)
+        return " / ".join(map(money, both))
+
     return _page().render(
         text=TEXTS[language],
         language=language,
         biller=maker.biller.name,
         agreement=report.agreement,
-        days=[_day(day, TEXTS[language], KINDS[language]) for day in report.days],
+        days=[_day(day, report, language) for day in report.days],
         author=maker.author,
         made_at=maker.made_at.strftime("%Y-%m-%d %H:%M %z"),
         money=money,
+        sums=sums,
     )
 
 
-def _day(day: Day, text: Mapping[str, str], kinds: Mapping[str, str]) -> dict[str, object]:
-    payout = day.payout
+def _day(day: Day, report: Report, language: str) -> dict[str, object]:
+    payout, kinds = day.payout, KINDS[language]
     span = ""
     if payout is not None and payout.first_day != payout.last_day:
-        span = f"{text['for_days']} {payout.first_day} – {payout.last_day}"
+        span = f"{TEXTS[language]['for_days']} {payout.first_day} – {payout.last_day}"
+
+    def decided(said: Resolution | ResolutionRow | None) -> str:
+        return "" if said is None else f"{REMEDY_TEXTS[language][said.remedy]}: {said.reason} ({said.author})"
+
+    gone = [row for row in report.settled if row.day == day.day]
     return {
         "day": day,
         "payout": payout,
         "span": span,
-        "findings": [(finding, kinds[finding.kind], _decision(finding)) for finding in day.findings],
+        "findings": [(one, kinds[one.kind], decided(one.resolution)) for one in day.findings],
+        "gone": [(kinds[row.finding.split("/")[2]], decided(row)) for row in gone],
     }
-
-
-def _decision(finding: Finding) -> str:
-    said = finding.resolution
-    return "" if said is None else f"{said.remedy}: {said.reason} ({said.author})"
 
 
 @cache

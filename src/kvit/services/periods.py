@@ -123,7 +123,7 @@ def checklist(month: Month, facts: PeriodFacts) -> list[Item]:
     show = f"kvit reconcile {span} --agreement …"
     return [
         Item("over", facts.today > month.last_day, f"the month ended on {month.last_day}", must=True),
-        Item("open", closed_through < month.last_day, through, must=True),
+        Item("not closed yet", closed_through < month.last_day, through, must=True),
         Item(
             "earlier months", is_next, "closed, or empty" if is_next else f"{months_before} is not closed",
             f"kvit period close {months_before}",

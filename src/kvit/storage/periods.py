@@ -32,7 +32,15 @@ def hold_open(connection: Connection, biller_id: str) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock_shared(:key)"), {"key": lock_key(biller_id)})
 
 
+def one_at_a_time(connection: Connection, what: str) -> None:
+    """Until the end of this transaction nobody else does ``what``; SQLite has one writer anyway."""
+    if is_postgres(connection):
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock_key(what)})
+
+
 def wait_for_writers(connection: Connection, biller_id: str) -> None:
     """Wait for all who may have read which periods are open; the next ones wait for this transaction."""
     if is_postgres(connection):
+        # Who posts waits behind a close that waits: so it gives up soon, and can be tried again.
+        connection.execute(text("SET LOCAL lock_timeout = '5s'"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock_key(biller_id)})

@@ -18,10 +18,10 @@ from kvit.services.settling.making import UNDONE
 from kvit.services.settling.proposing import LOOK_BACK_DAYS
 from kvit.storage import billers
 from kvit.storage.engine import RETRIES, Database, is_retryable
-from kvit.storage.periods import hold_open
+from kvit.storage.periods import hold_open, one_at_a_time
 from kvit.storage.reconciling import SqlReconcilingBook
 from kvit.storage.rows import columns_of
-from kvit.storage.schema import agreements, entries, imports, journal, transactions
+from kvit.storage.schema import entries, imports, journal, transactions
 from kvit.storage.schema_files import line_acts, money_lines, settlements
 
 T = TypeVar("T")
@@ -81,8 +81,7 @@ class SqlSettlingBook:
         if row is None:
             return None
         # Two lump sums of one agent at the same moment must not both be for the same days.
-        own = (agreements.c.biller_id == self._biller_id, agreements.c.agreement_id == row[0])
-        self._connection.execute(select(agreements.c.version).where(*own).with_for_update()).all()
+        one_at_a_time(self._connection, f"settlement:{self._biller_id}:{row[0]}")
         return Lump(*row[2:]), row[0], row[1]
 
     def facts(self, lump: Lump) -> SettlingFacts:
