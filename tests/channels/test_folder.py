@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import resource
+import signal
 import threading
 import time
 from pathlib import Path
@@ -10,6 +13,7 @@ import pytest
 
 from kvit.channels import folder
 from kvit.channels.registry import channel_problems
+from kvit.channels.yard import DiskYard
 from kvit.domain.errors import NotAllowed
 from kvit.domain.file_terms import ChannelTerms
 from kvit.services.travel.outgoing import ASK, PUBLISHING, decide
@@ -172,6 +176,32 @@ def test_many_files_that_stay_or_fail_keep_no_new_one_waiting(
         for _ in range(40):
             place.fetch()
         assert ("a3.csv", b"corrected") in place.taker.taken
+
+
+def test_a_full_disk_is_said_and_nothing_is_lost(quick: Database, tmp_path: Path) -> None:
+    place = post(quick, tmp_path)
+    (tmp_path / "in" / "a.csv").write_bytes(b"x" * 3_000_000)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, before[1]))
+    try:
+        fetched = place.fetch()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert fetched.broken == "it cannot be kept here: File too large"
+    assert list((tmp_path / "yard").iterdir()) == []
+    assert place.verdicts() == [("a.csv", "taken")]
+
+
+def test_what_a_dead_run_left_is_swept_away(quick: Database, tmp_path: Path) -> None:
+    place = post(quick, tmp_path)
+    yard = DiskYard(place.yard, place.opened()[1])
+    for name, age_s in (("old", 100_000), ("new", 10)):
+        (place.yard / name).touch()
+        os.utime(place.yard / name, (time.time() - age_s,) * 2)
+    yard.sweep()
+    assert [path.name for path in place.yard.iterdir()] == ["new"]
 
 
 def test_a_missing_folder_is_said(quick: Database, tmp_path: Path) -> None:

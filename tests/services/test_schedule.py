@@ -232,6 +232,7 @@ def test_a_run_that_died_is_taken_over_after_its_lease() -> None:
     assert town.look(minutes=9) == []
     (row,) = town.look(minutes=1)
     assert (row.state, row.due_at_us) == ("done", days.to_us(NINE))
+    assert row.detail == "well (an earlier run, by me, never ended)"
     assert town.ran == [("fetch", "23 09:00")] * 2
 
 

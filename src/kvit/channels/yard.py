@@ -6,6 +6,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
@@ -30,7 +31,10 @@ class _Sink:
         if time.monotonic() > self._until_s:
             raise ChannelBroken("it came too slowly (option file_timeout_s)")
         self.hash.update(data)
-        return self._file.write(data)
+        try:
+            return self._file.write(data)
+        except OSError as error:
+            raise ChannelBroken(f"it cannot be kept here: {error.strerror or error}") from error
 
 
 class DiskYard:
@@ -74,13 +78,16 @@ class DiskYard:
             with os.fdopen(handle, "wb") as file:
                 sink = _Sink(file, self._bytes_max, time.monotonic() + self._timeout_s)
                 work(sink)
-        except BaseException:
+        except BaseException as error:
             place.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                raise ChannelBroken(f"it cannot be kept here: {error.strerror or error}") from error
             raise
         return place, sink
 
     def sweep(self, older_than_s: float = 86_400) -> None:
         """What a run that died has left behind."""
         for place in self._folder.iterdir():
-            if time.time() - place.stat().st_mtime > older_than_s:
-                place.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # the folder is everybody's
+                if time.time() - place.stat().st_mtime > older_than_s:
+                    place.unlink()

@@ -209,6 +209,8 @@ def _run(runner: Runner, due: Due, earlier: DueRunRow | None) -> DueRunRow | Non
         if not runner.book.change(earlier, Ended(RUNNING, row.detail), None):
             return None
     ended = _outcome(runner, due)
+    if earlier is not None and earlier.state == RUNNING and ended.state != MISSING:
+        ended = Ended(ended.state, f"{ended.detail} (an earlier run, by {earlier.runner}, never ended)")
     ended_at_us = runner.now_us()
     runner.book.change(row, ended, ended_at_us)
     return row._replace(state=ended.state, detail=ended.detail, ended_at_us=ended_at_us)
