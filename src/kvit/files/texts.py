@@ -25,7 +25,7 @@ SHOWN = {
     "utf-16": "utf-16", "cp1252": "windows-1252", "iso8859_2": "iso-8859-2", "cp852": "cp852",
 }  # fmt: skip
 #: Bytes read at once: what is made of them should fit in a processor's cache.
-BLOCK_BYTES = 1 << 15
+BLOCK_BYTES = 1 << 14
 #: A longer line is no line of a text file.
 LINE_LENGTH_MAX = 1 << 20
 

@@ -63,9 +63,7 @@ def framed(
             if not frame.is_closed and plain.fullmatch(block.text):
                 columns = split_proven(block.text, delimiter, layout.width)
                 lines = rows.proven(range(block.first, block.first + len(columns[0])), columns)
-            batch = Batch(lines, []) if lines else _line_by_line(block, delimiter, rows, frame)
-            if batch.lines or batch.bad:
-                yield batch
+            yield Batch(lines, []) if lines else _line_by_line(block, delimiter, rows, frame)
         rows.tally.close(facts)
         frame.close(rows.tally)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from kvit.domain.lines import IN, OUT, RAW_LENGTH_MAX, BadLine, Batch, FileFacts, MoneyLine, span
 from kvit.domain.money import exponent_of, format_amount
+from kvit.files.base import BATCH_LINES
 
 #: Between the parts of ``known_by``; no cell holds it.
 _JOINT = "\t"
@@ -40,7 +41,20 @@ class Register:
     def batches(self) -> Iterator[Batch]:
         start = self._start
         self._facts = replace(start, problems=list(start.problems), notes=list(start.notes))
-        return self._walk(self._facts)
+        return _gathered(self._walk(self._facts))
+
+
+def _gathered(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """The same lines in batches of ``BATCH_LINES`` or a few more; never an empty one."""
+    whole = Batch([], [])
+    for batch in batches:
+        whole.lines.extend(batch.lines)
+        whole.bad.extend(batch.bad)
+        if len(whole.lines) + len(whole.bad) >= BATCH_LINES:
+            yield whole
+            whole = Batch([], [])
+    if whole.lines or whole.bad:
+        yield whole
 
 
 @dataclass(slots=True)

@@ -66,6 +66,11 @@ def read_days(texts: list[str], reader: MomentReader) -> tuple[list[str], list[s
     ``None`` where a cell cannot be read.
     """
     distinct = set(texts)
+    if len(distinct) == 1:  # a register is mostly of one day
+        moment = reader(texts[0])
+        if isinstance(moment, Unreadable):
+            return None
+        return [moment[0]] * len(texts), [moment[1]] * len(texts) if moment[1] else ""
     if set(map(len, distinct)) == {_MOMENT_LENGTH} and {text[_DAY_LENGTH] for text in distinct} <= {" ", "T"}:
         times = [text[_DAY_LENGTH + 1 :] for text in texts]
         days = read_days([text[:_DAY_LENGTH] for text in texts], reader)

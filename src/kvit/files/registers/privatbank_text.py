@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from kvit.domain.lines import REGISTER, BadLine, Batch, FileFacts
-from kvit.files.base import ByteSource, Format, Reading, ReadOptions
+from kvit.files.base import BATCH_LINES, ByteSource, Format, Reading, ReadOptions
 from kvit.files.cells import Unreadable
 from kvit.files.registers.kit import Register, Tally
 from kvit.files.registers.moments import moment_reader
@@ -27,7 +27,6 @@ PLACES = {
 WIDTH = 9
 #: Cells whose parts are put together without a space: they are broken within a word.
 _UNBROKEN = frozenset({0, 1, 3, 7, 8})
-_LINES_AT_ONCE = 1_000
 #: A row goes over at most so many lines.
 _ROW_LINES_MAX = 30
 
@@ -106,12 +105,11 @@ class _Drawn:
                     self._finish(batch)
             elif self._started and any(cells):
                 self._begin(number, cells, text)
-            if len(batch.lines) + len(batch.bad) >= _LINES_AT_ONCE:
+            if len(batch.lines) + len(batch.bad) >= BATCH_LINES:
                 yield batch
                 batch = Batch([], [])
         self._finish(batch)
-        if batch.lines or batch.bad:
-            yield batch
+        yield batch
         self._rows.tally.close(self._facts)
         self._check(self._rows.tally)
 

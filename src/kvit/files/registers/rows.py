@@ -197,10 +197,13 @@ def _plain(reader: Reader, texts: list[str]) -> list[Any] | None:
 
 
 def _moments(days: Sequence[str], times: Sequence[str]) -> list[str]:
-    if all(times):
-        before = {day: day + "T" for day in set(days)}
-        return list(map(add, map(before.__getitem__, days), times))
-    return [f"{day}T{time}" if time else "" for day, time in zip(days, times, strict=True)]
+    """Days and times put together; empty where there is no time."""
+    if not all(times):
+        return [f"{day}T{time}" if time else "" for day, time in zip(days, times, strict=True)]
+    before = {day: day + "T" for day in set(days)}
+    if len(before) == 1:
+        return list(map(before[days[0]].__add__, times))
+    return list(map(add, map(before.__getitem__, days), times))
 
 
 def _either(first: str, second: str) -> str:

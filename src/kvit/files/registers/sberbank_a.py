@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from kvit.domain.lines import REGISTER, Batch, FileFacts, MoneyLine
-from kvit.files.base import ByteSource, Format, Reading, ReadOptions
+from kvit.files.base import BATCH_LINES, ByteSource, Format, Reading, ReadOptions
 from kvit.files.cells import Unreadable, read_number
 from kvit.files.registers.fields import WORD_LENGTH_MAX, read_words
 from kvit.files.registers.kit import Columns, Register, Tally, bad_line, money_lines
@@ -22,7 +22,6 @@ from kvit.files.texts import find_encoding, head_text, shown, text_lines
 NUMBER, DOCUMENT = "CLIENTNO", "CLIENTDOCNO"
 _BRANCH = slice(0, 2)
 _AMOUNT, _FEE = 4, 5
-_LINES_AT_ONCE = 1_000
 _KEY_VALUE = re.compile(r"\s*(\w+)\s*:\s*(.*?)\s*")
 _DATE = re.compile(r"[0-9]{2}/[0-9]{2}/[0-9]{4}")
 _MARK = re.compile(r";\s*CLIENTNO\s*:")
@@ -67,11 +66,10 @@ class _Lines:
                 made: list[MoneyLine] = money_lines(columns)
                 tally.add(columns, made)
                 batch.lines.extend(made)
-            if len(batch.lines) + len(batch.bad) == _LINES_AT_ONCE:
+            if len(batch.lines) + len(batch.bad) == BATCH_LINES:
                 yield batch
                 batch = Batch([], [])
-        if batch.lines or batch.bad:
-            yield batch
+        yield batch
         tally.close(facts)
         if others:
             facts.notes.append(f"{others} lines without {NUMBER} are no payments.")

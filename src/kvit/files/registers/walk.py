@@ -82,9 +82,7 @@ class TableWalk:
             lines = None
             if not looks_at_each and stretch.lines[0] > header.line and self._counts(stretch.lines[-1]):
                 lines = self._at_once(stretch, width, rows)
-            batch = self._row_by_row(stretch, header, rows, check) if lines is None else Batch(lines, [])
-            if batch.lines or batch.bad:
-                yield batch
+            yield self._row_by_row(stretch, header, rows, check) if lines is None else Batch(lines, [])
 
     def _at_once(self, stretch: Rows, width: int, rows: RowReader) -> list[MoneyLine] | None:
         if self._after_header or not self._counts(stretch.lines[0]):
