@@ -64,7 +64,7 @@ class SqlReconcilingBook:
         self._told = (
             line.line_key, line.import_id, line.line, line.day, line.at, line.direction == OUT, amount,
             line.amount_minor, line.file_number, line.number, line.fee_minor, line.state, line.reason,
-            line.receipt,
+            line.receipt, line.rule,
         )  # fmt: skip
 
     def paid(self, span: Span) -> list[Paid]:

@@ -45,9 +45,19 @@ def test_a_row_that_waits_is_missing_here(book: DayBook) -> None:
     assert not book.report().is_ok
 
 
-def test_a_dropped_row_is_still_missing_here(book: DayBook) -> None:
-    book.row("t1", state=DROPPED)
-    assert book.kinds() == ["missing-here"]
+def test_a_dropped_row_is_missing_here_for_a_reason(book: DayBook) -> None:
+    book.row("t1", state=DROPPED, reason="a test of the bank's")
+    finding = only(book.report().findings)
+    assert (finding.kind, finding.state) == ("missing-here", NOTE)
+    assert "a test of the bank's" in finding.text
+
+
+def test_a_row_that_a_person_confirmed_although_it_differs(book: DayBook) -> None:
+    receipt = book.pay("t1", 20_000)
+    book.confirm(receipt, "t1", 25_000, rule="by hand", reason="the bank's letter 7")
+    finding = only(book.report().findings)
+    assert (finding.kind, finding.state, finding.there_minor) == ("differs", NOTE, 25_000)
+    assert "letter 7" in finding.text
 
 
 @pytest.mark.parametrize("state", [IGNORED, MENDED, UNDONE])

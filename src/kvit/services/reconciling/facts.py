@@ -18,6 +18,8 @@ MAKING_LINES = frozenset((POSTED_LINE, IN_SUSPENSE))
 
 #: A payment and its row in a register may be so many days apart before they are looked for one by one.
 NEAR_DAYS = 3
+#: The rule of a row about which a person has decided.
+_BY_HAND = "by hand"
 #: Hexadecimal digits behind ``~`` in the key of a row that contradicts an earlier one.
 _MARK_LENGTH = 12
 
@@ -61,6 +63,12 @@ class Told(NamedTuple):
     state: str
     reason: str
     receipt: int | None
+    rule: str = ""
+
+    @property
+    def is_by_hand(self) -> bool:
+        """Did a person say what the row is about, with a reason?"""
+        return self.rule == _BY_HAND
 
     @property
     def id_there(self) -> str:

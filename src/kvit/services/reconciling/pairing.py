@@ -24,6 +24,7 @@ from kvit.services.reconciling.findings import (
     MISSING_HERE,
     MISSING_THERE,
     NOTE,
+    OPEN,
     Finding,
 )
 from kvit.services.settling.facts import Span
@@ -136,13 +137,13 @@ def _linked(words: Wording, paid: Paid, row: Told) -> Iterator[Finding]:
         )  # fmt: skip
     elif row.amount_minor != paid.amount_minor:
         text = f"payment {paid.receipt} is {here} here and {there} in the register"
-        yield _of_both(words, paid, row, DIFFERS, text)
+        yield _of_both(words, paid, row, DIFFERS, text + _said(row), _weight(row))
     elif not _same_account(paid, row):
         text = (
             f"payment {paid.receipt} of {here} is for {paid.number or paid.typed} here "
             f"and for {row.file_number} in the register"
         )
-        yield _of_both(words, paid, row, DIFFERS, text)
+        yield _of_both(words, paid, row, DIFFERS, text + _said(row), _weight(row))
     elif row.day not in (paid.day, words.network_day(paid.at_us)):
         text = f"payment {paid.receipt} of {here} is of {paid.day} here and in the register of {row.day}"
         yield _of_both(words, paid, row, DAY_SHIFTED, text, NOTE)
@@ -169,18 +170,28 @@ def _unbooked(words: Wording, row: Told, same_id: Paid | None) -> Finding:
     there = words.money(row.amount_minor)
     waits = "was dropped" if row.state == DROPPED else "waits"
     why = f": {row.reason}" if row.reason else ""
+    weight = _weight(row)
     if same_id is not None and same_id.is_voided:
         text = f"payment {same_id.receipt} was taken back here; the register says that {there} was collected"
-        return _of_both(words, same_id, row, MISSING_HERE, text)
+        return _of_both(words, same_id, row, MISSING_HERE, text, weight)
     if same_id is not None:
         text = (
             f"payment {same_id.receipt} is {words.money(same_id.amount_minor)} for "
             f"{same_id.number or same_id.typed} here; the register has the same id with {there} for "
             f"{row.file_number}, which {waits}"
         )
-        return _of_both(words, same_id, row, DIFFERS, text)
+        return _of_both(words, same_id, row, DIFFERS, text + (why if row.state == DROPPED else ""), weight)
     text = f"{there} for {row.file_number} is in the register and not in the books; the row {waits}{why}"
-    return _of_row(words, row, MISSING_HERE, text)
+    return _of_row(words, row, MISSING_HERE, text, weight)
+
+
+def _weight(row: Told) -> str:
+    """A person who has confirmed or dropped a row has said why: that is no open question."""
+    return NOTE if row.state == DROPPED or row.is_by_hand else OPEN
+
+
+def _said(row: Told) -> str:
+    return f" ({row.reason})" if row.is_by_hand and row.reason else ""
 
 
 def _of_row(words: Wording, row: Told, kind: str, text: str, state: str = "open") -> Finding:
