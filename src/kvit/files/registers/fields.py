@@ -69,7 +69,10 @@ def readers(sums: SumStyle, number: NumberRule, reversal_words: tuple[str, ...])
     """Field -> its reader, for all fields but those of time."""
     word = _words(WORD_LENGTH_MAX)
     id_ = Reader(read_id, _plain_ids, rf"[0-9A-Za-z_-]{{1,{ID_LENGTH_MAX}}}+")
-    maybe_sum = Reader(partial(_maybe_sum, style=sums), partial(read_sums, style=sums))
+    maybe_sum = Reader(
+        partial(_maybe_sum, style=sums), partial(read_sums, style=sums), plain_sum(sums),
+        partial(proven_sums, style=sums),
+    )  # fmt: skip
     numbers = Reader(partial(read_client, rule=number))
     if number.is_plain:
         numbers = Reader(numbers.cell, read_numbers, r"[0-9]{1,40}+")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import add
+from operator import add, sub
 from typing import Any
 
 from kvit.domain.lines import BadLine, MoneyLine
@@ -218,6 +218,8 @@ def _fees_and_nets(
     if fees is None and nets is None:
         return None, None
     amounts = values["amount"]
+    if nets is None and fees is not None and None not in fees and min(fees) >= 0 and min(amounts) > 0:
+        return fees, list(map(sub, amounts, fees))
     nothing: Sequence[None] = [None] * len(amounts)
     rows = list(
         map(_fee_and_net, amounts, nothing if fees is None else fees, nothing if nets is None else nets)
