@@ -1,4 +1,4 @@
-"""One row in each table about files, so that what the database refuses can be tried on it."""
+"""One row in each table about files and relays, so that what the database refuses can be tried on it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from sqlalchemy import LargeBinary, Table, Text, insert
 from kvit.storage.engine import Database
 from kvit.storage.schema_base import metadata
 from kvit.storage.schema_files import FILES_MUTABLE
+from kvit.storage.schema_relays import RELAYS_MUTABLE
 
 
 def fill_files(database: Database, biller_id: str = "water") -> None:
     """Rows of any contents: they belong to no import."""
     with database.write() as connection:
-        for name in FILES_MUTABLE:
+        for name in (*FILES_MUTABLE, *RELAYS_MUTABLE):
             table = metadata.tables[name]
             connection.execute(insert(table), {**_row(table), "biller_id": biller_id})
 

@@ -206,8 +206,12 @@ FREE = {
     "journal": {"detail"},
 }  # fmt: skip
 
-#: The tables about files tell what came and went; of them only these are books.
-BOOKS = (ROWS.keys() - (FILES_MUTABLE.keys() | {"presets", "matching_rules"})) | {"settlements"}
+#: The tables about files and relays tell what came and went; of them only these are books.
+BOOKS = {
+    table
+    for table in ROWS.keys() - (FILES_MUTABLE.keys() | {"presets", "matching_rules"})
+    if not table.startswith("relay")
+} | {"settlements"}
 
 COLUMNS = [
     (table, column)

@@ -25,12 +25,14 @@ from tests.filled import Wish, fill
 from tests.filled_files import fill_files
 from tests.postgres import Cluster
 
-_guards, _newer, _files = (
+_guards, _newer, _files, _relays = (
     importlib.import_module(f"kvit.storage.migrations.versions.{name}")
-    for name in ("v0002_guards", "v0004_holds", "v0005_files")
+    for name in ("v0002_guards", "v0004_holds", "v0005_files", "v0006_relays")
 )
 #: The columns that no statement may change, by table, as the migrations have left it.
-FROZEN: dict[str, tuple[str, ...]] = _guards.FROZEN | _newer.NEWLY_FROZEN | _files.NEWLY_FROZEN
+FROZEN: dict[str, tuple[str, ...]] = (
+    _guards.FROZEN | _newer.NEWLY_FROZEN | _files.NEWLY_FROZEN | _relays.NEWLY_FROZEN
+)
 
 #: Conditions of partial indexes of the tables about files; PostgreSQL writes them in its own way.
 FILE_CONDITIONS: dict[bool, dict[str, str]] = {
@@ -100,6 +102,7 @@ def test_every_key_index_and_rule_of_the_tables_is_in_the_database(books_url: st
             "holds_standing": "state='held'",
             "journal_unsealed": "positionisnull",
             "journal_position": "positionisnotnull",
+            "relay_rows_waiting": "state='quarantine'",
             **FILE_CONDITIONS[database.is_postgres],
         }
         if not database.is_postgres:

@@ -72,7 +72,8 @@ class Post:
 
     ``taken``: the money is already taken, and the network will not hear a "no". What cannot be booked to a
     client goes to ``suspense``; limits and dates are not looked at. ``booked_on`` (ISO): the day that a
-    bank's file names, which counts whatever the clocks say.
+    bank's file names, which counts whatever the clocks say. ``given_receipt``: the receipt that a relay has
+    given for it already, verified by the caller; a new payment is booked under it (0: under one of our own).
     """
 
     txn: str
@@ -87,6 +88,7 @@ class Post:
     receipt: int = 0
     taken: bool = False
     booked_on: str = ""
+    given_receipt: int = 0
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ HELD = "held"
 RELEASED = "released"
 #: The account of a payment whose money is in suspense: there is no account with this id.
 NOBODY = 0
+#: Ids from here up are receipts that a relay has given; the books' own series never comes so far.
+RELAY_RECEIPTS_FROM = 1 << 62
 #: What payers of an agreement type where it is not an account's number.
 BY_INVOICE = "invoice"
 ACTIVE = "active"

@@ -255,7 +255,7 @@ class Desk:
             biller_id=agreement.biller_id,
             agreement_id=agreement.agreement_id,
             txn=command.txn,
-            receipt=self._booking.take_id(),
+            receipt=command.given_receipt or self._booking.take_id(),
             account_id=account_id,
             amount_minor=command.amount_minor,
             currency=agreement.currency,

@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 
 from kvit.domain.model import (
+    RELAY_RECEIPTS_FROM,
     AdjustmentRow,
     ChargeRow,
     HoldRow,
@@ -349,7 +350,12 @@ class SqlAuditBook(SettlementStreams):
             holds.c.receipt, line_acts.c.act_id,
         )  # fmt: skip
         highest = union_all(
-            *(select(func.max(key).label("id")).where(key.table.c.biller_id == biller_id) for key in keys)
+            *(
+                select(func.max(key).label("id")).where(
+                    key.table.c.biller_id == biller_id, key < RELAY_RECEIPTS_FROM
+                )
+                for key in keys
+            )
         ).subquery()
         return int(self._connection.execute(select(func.coalesce(func.max(highest.c.id), 0))).scalar_one())
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from sqlalchemy import and_, select
 
 from kvit.domain.file_rows import SettlementRow
+from kvit.domain.model import RELAY_RECEIPTS_FROM
 from kvit.services.audit.facts import AnnouncedFact, CloseFact, SettlementFact
 from kvit.storage.audit_streams import FileStreams
 from kvit.storage.rows import columns_of
@@ -73,4 +74,17 @@ class SettlementStreams(FileStreams):
             )
             .where(holds.c.biller_id == biller_id, holds.c.state == "posted", mine.accounting_date <= through)
         )
-        return map(AnnouncedFact._make, self._stream(query))
+        yield from (AnnouncedFact(*row) for row in self._stream(query))
+        given = (
+            select(mine.transaction_id, mine.accounting_date, record.position, mine.created_at_us)
+            .select_from(transactions)
+            .outerjoin(
+                journal, and_(record.biller_id == mine.biller_id, record.journal_id == mine.transaction_id)
+            )
+            .where(
+                mine.biller_id == biller_id,
+                mine.transaction_id >= RELAY_RECEIPTS_FROM,
+                mine.accounting_date <= through,
+            )
+        )
+        yield from (AnnouncedFact(*row) for row in self._stream(given))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kvit.domain import file_rows, model
+from kvit.domain import file_rows, model, relay_rows
 
 #: Table -> the named tuple whose fields are its (first) columns. Columns left out are null at first.
 ROWS: dict[str, Any] = {
@@ -33,6 +33,12 @@ ROWS: dict[str, Any] = {
     "presets": file_rows.PresetRow,
     "channel_files": file_rows.ChannelFileRow,
     "due_runs": file_rows.DueRunRow,
+    "relays": relay_rows.RelayRow,
+    "relay_epochs": relay_rows.RelayEpochRow,
+    "relay_rows": relay_rows.RelayInboxRow,
+    "relay_doors": relay_rows.RelayDoorRow,
+    "relay_told": relay_rows.RelayToldRow,
+    "relay_alarms": relay_rows.RelayAlarmRow,
 }
 
 
@@ -55,14 +61,19 @@ def insert_rows(table: str) -> str:
 
 #: PostgreSQL types by the end of a column's name; everything else is text.
 _BIGINTS = ("_minor", "_id", "_us", "receipt", "reverses")
-_TEXT_IDS = ("biller_id", "agreement_id")
+_TEXT_IDS = ("biller_id", "agreement_id", "relay_id", "office_id")
 _OTHER = {"attempts": "integer", "occurrence": "integer", "content": "bytea"} | dict.fromkeys(
     ("part", "line", "generation", "place", "row_number", "register_number", "base_number", "row_count",
-     "size_bytes"),
+     "size_bytes", "relay_number", "queue_rows", "sequence", "pulled_through", "acked_through", "high_water",
+     "snapshot_version", "version"),
     "bigint",
 )  # fmt: skip
 #: Columns of one name and two types: the journal's digest is its 32 bytes, a file's is hexadecimal text.
-_OTHER_HERE = {("journal", "digest"): "bytea"}
+_OTHER_HERE = {
+    ("journal", "digest"): "bytea",
+    ("relay_rows", "content"): "text",
+    ("relays", "secrets"): "bytea",
+}
 
 
 def postgres_type(column: str, table: str = "") -> str:

@@ -13,6 +13,7 @@ from kvit.storage.schema_base import make_table as _table
 from kvit.storage.schema_base import metadata as metadata
 from kvit.storage.schema_base import text_column as _text
 from kvit.storage.schema_files import FILES_MUTABLE
+from kvit.storage.schema_relays import RELAYS_MUTABLE
 
 billers = _table(
     "billers",
@@ -304,4 +305,5 @@ MUTABLE: dict[str, tuple[str, ...]] = {
     "outbox": (),
     "journal": ("position", "chain"),
     **FILES_MUTABLE,
+    **RELAYS_MUTABLE,
 }

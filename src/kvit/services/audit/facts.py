@@ -197,14 +197,24 @@ class CloseFact(NamedTuple):
 
 
 class AnnouncedFact(NamedTuple):
-    """The transaction of a payment that was announced before it was posted; ``position``: of its record."""
+    """The transaction of a payment whose id does not say when it was booked; ``position``: of its record.
+
+    It was announced before it was posted; or a relay gave its receipt, which is above every id of ours, and
+    then ``created_at_us`` is set.
+    """
 
     id: int
     accounting_date: str
     position: int | None
+    created_at_us: int | None = None
 
     def is_after(self, close: CloseFact) -> bool:
-        """Records are given places after their commit, all that wait at once, in the order of their ids."""
+        """Records are given places after their commit, all that wait at once, in the order of their ids.
+
+        So a relay's record comes after that of a close which waited with it: there the clock decides.
+        """
+        if self.created_at_us is not None and self.created_at_us <= close.at_us:
+            return False
         return close.position is not None and (self.position is None or self.position > close.position)
 
 
@@ -270,7 +280,7 @@ class AuditBook(Protocol):
         ...
 
     def announced_before(self, biller_id: str, through: str) -> Iterable[AnnouncedFact]:
-        """The payments that were announced first, and are dated on or before this day."""
+        """The payments that were announced first or came by a relay, and are dated on or before this day."""
         ...
 
     def closed_through(self, biller_id: str) -> str:
@@ -304,7 +314,7 @@ class AuditBook(Protocol):
         ...
 
     def highest_id(self, biller_id: str) -> int:
-        """The highest id that any row of the books carries; 0 for empty books."""
+        """The highest id of the books' own series that any row carries; 0 for empty books."""
         ...
 
     def next_id(self) -> int:

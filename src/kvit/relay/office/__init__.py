@@ -1,0 +1,1 @@
+"""The office that dials out to its relays."""

@@ -1,0 +1,1 @@
+"""What comes from relays, put into the books."""
