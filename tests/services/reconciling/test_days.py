@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from kvit.domain.file_rows import DROPPED, IGNORED, IN_SUSPENSE, MENDED, UNDONE
-from kvit.domain.file_terms import NO_FILES, FileTerms, RegisterTerms
+from kvit.domain.file_terms import NO_FILES, FileTerms, RegisterTerms, ScheduleTerms
 from kvit.domain.model import FILES_ONLY, Fee
 from kvit.services.reconciling.findings import NOTE, OPEN
 from kvit.services.reconciling.run import Column
@@ -257,6 +257,28 @@ def test_an_empty_register_against_payments_is_one_finding(gateway: Gateway) -> 
     assert book.kinds() == ["register-empty"]
 
 
+def test_a_register_of_several_days_of_which_one_has_no_rows(gateway: Gateway) -> None:
+    """It is here for that day too, so a payment that it lacks is missing there."""
+    book, before = daybook(gateway), day_after(DAY, -1)
+    book.confirm(book.pay("t1", at=f"{before}T12:00:00"), "t1", day=before)
+    book.pay("t2", 60_000)
+    book.came(1, day_after(DAY, -2), day_after(DAY))
+    assert book.kinds() == ["missing-there"]
+    assert book.kinds(day_after(DAY, -2)) == []
+
+
+def test_a_day_without_register_and_payments_is_a_note_where_registers_come(gateway: Gateway) -> None:
+    book = daybook(gateway, protocol=FILES_ONLY)
+    assert book.kinds() == [], "none has come yet"
+    book.came(1, day_after(DAY, -1))
+    finding = only(book.report().findings)
+    assert (finding.kind, finding.state) == ("register-missing", NOTE)
+    assert book.kinds(book.today) == []
+    schedule = ScheduleTerms(expect="0 10 * * *")
+    book.agreement = replace(book.agreement, files=FileTerms(register=RegisterTerms(), schedule=schedule))
+    assert book.kinds() == [], "the schedule says so itself"
+
+
 def test_a_register_that_the_schedule_missed(gateway: Gateway) -> None:
     book = daybook(gateway)
     book.missed(DAY)
@@ -271,7 +293,7 @@ def test_a_row_that_cannot_be_read_belongs_to_the_day_of_its_file(book: DayBook)
     book.confirm(book.pay("t1"), "t1", import_id=import_id)
     book.row("bad:1", 0, "", import_id=import_id, day="", reason="no sum")
     assert book.kinds() == ["missing-here"]
-    assert book.kinds(day_after(DAY)) == []
+    assert book.kinds(day_after(DAY)) == ["register-missing"]
 
 
 # --- fees ------------------------------------------------------------------------------------------
@@ -311,7 +333,7 @@ def test_keys_name_the_very_difference(book: DayBook) -> None:
     book.pay("t1", 20_000)
     first = only(book.report().findings).key
     assert only(book.report().findings).key == first
-    assert only(book.report(DAY, day_after(DAY)).findings).key == first
+    assert only(book.report(day_after(DAY, -1), DAY).findings).key == first
     book.row("t1", 25_000)
     second = only(book.report().findings).key
     assert first != second

@@ -27,13 +27,15 @@ class Registers:
 
     def __init__(self, facts: Facts, pairs: Pairs) -> None:
         self._facts = facts
-        #: Days with rows of a register, or with payments that are in one.
+        abouts = [(self._about(came), came.rows) for came in facts.came]
+        #: Days with rows of a register, with payments that are in one, and those that a longer one is about.
         self.filled = {row.day for row in pairs.rows}
         self.filled |= {paid.day for paid in pairs.payments if paid.receipt in pairs.row_of}
+        told = [day for day in each_day(facts.span) if any(about.has(day) for about, _ in abouts)]
+        self.filled |= {day for day in told if any(rows and about.has(day) for about, rows in abouts)}
+        self.empty = set(told) - self.filled
+        self._first = min((about.first for about, _ in abouts), default="")
         self._unknown = Counter(paid.day for paid in pairs.unknown_there)
-        self.empty = {
-            day for came in facts.came if not came.rows for day in each_day(self._about(came))
-        } - self.filled
 
     def _about(self, came: Came) -> Span:
         """The days that a register is about: the day before it came, where it does not say so."""
@@ -59,6 +61,9 @@ class Registers:
             elif day in late or (online and self._is_due(day)):
                 text = f"there is no register of {day}; {online} payments came online that day"
                 yield _of_day(words, REGISTER_MISSING, day, text, online)
+            elif self._is_gap(day):
+                text = f"there is no register of {day}, and no payment came online that day"
+                yield _of_day(words, REGISTER_MISSING, day, text, 0, NOTE)
 
     def _late(self, words: Wording, day: str) -> Finding:
         return _of_day(words, REGISTER_LATE, day, f"the register of {day} came after it was due", None, NOTE)
@@ -72,9 +77,17 @@ class Registers:
         files, today = self._facts.agreement.files, date.fromisoformat(self._facts.today)
         if not self._facts.came and files.register is None:
             return False
-        has_schedule = files.schedule is not None and bool(files.schedule.expect)
-        wait = timedelta(days=_SCHEDULE_DAYS if has_schedule else 0)
+        wait = timedelta(days=_SCHEDULE_DAYS if self._has_schedule else 0)
         return date.fromisoformat(day) + wait < today
+
+    def _is_gap(self, day: str) -> bool:
+        """A day after the first register: without a schedule, who knows whether one was to come?"""
+        return not self._has_schedule and bool(self._first) and self._first < day < self._facts.today
+
+    @property
+    def _has_schedule(self) -> bool:
+        schedule = self._facts.agreement.files.schedule
+        return schedule is not None and bool(schedule.expect)
 
 
 def _of_day(
