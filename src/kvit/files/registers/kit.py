@@ -184,11 +184,12 @@ class Tally:
         """Lines, and the columns that they were made of."""
         self.count += len(lines)
         self.days.update(columns.days)
-        if columns.reversals is None:
+        if columns.reversals is None and min(columns.amounts) > 0:
             self.amount_minor += sum(columns.amounts)
+            self.fee_minor += sum(filter(None, columns.fees or ()))
+            self.net_minor += sum(filter(None, columns.nets or ()))
         else:
             self.amount_minor += sum(_signed(line, line.amount_minor) for line in lines)
-        if columns.fees is not None or columns.nets is not None:
             self.fee_minor += sum(_signed(line, line.fee_minor) for line in lines)
             self.net_minor += sum(_signed(line, line.net_minor) for line in lines)
 
