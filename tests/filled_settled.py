@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 
 from kvit.domain.file_rows import LUMP, LineRow
 from kvit.domain.lines import STATEMENT
 from kvit.domain.model import Agreement
 from kvit.services.periods import Month, close
+from kvit.services.reconciling.findings import ACCEPT, REGISTER_MISSING, Finding
+from kvit.services.reconciling.resolving import Decision, resolve
 from kvit.services.settling.facts import Span
 from kvit.services.settling.making import By, Wish, settle, undo
 from kvit.storage.bulk import insert_rows
 from kvit.storage.closing import SqlClosing
 from kvit.storage.engine import Database
+from kvit.storage.resolutions import SqlResolutions
 from kvit.storage.settlements import SqlSettlements
 
 BANK = "bank:40702810000000000001"
@@ -43,6 +47,11 @@ def settle_some(database: Database, agreement: Agreement, now: datetime) -> None
     store.run(lambda book: undo(book, first, "the wrong agent", by))
     make("l2", "the rest comes later")
     make("l1", "only a part, again")
+    finding = Finding(REGISTER_MISSING, agreement.agreement_id, day, day, "there is no register")
+    decision = Decision(ACCEPT, "none was agreed", "cli:anna")
+    SqlResolutions(database).run(
+        partial(resolve, biller_id=biller_id, finding=finding, decision=decision, now=now)
+    )
 
 
 def _lump(agreement: Agreement, key: str, day: str, amount_minor: int) -> LineRow:

@@ -399,6 +399,14 @@ SETTLEMENTS = (
               "DELETE FROM settlements WHERE biller_id = 'water' AND state = 'posted'"),
 )  # fmt: skip
 
+DECISIONS = (
+    tampering("what was decided about a finding", "journal",
+              "UPDATE resolutions SET finding = 'another' WHERE biller_id = 'water'"),
+    tampering("why it was decided", "journal",
+              "UPDATE resolutions SET reason = 'because' WHERE biller_id = 'water'"),
+    tampering("decision removed", "journal", "DELETE FROM resolutions WHERE biller_id = 'water'"),
+)  # fmt: skip
+
 _DATED = "UPDATE {0} SET accounting_date = '2026-08-02' WHERE {1} = :receipt"
 PERIODS = (
     tampering("payment moved into a closed period", "period journal",
@@ -419,7 +427,17 @@ PERIODS = (
               "UPDATE journal SET detail = 'nothing' WHERE biller_id = 'water' AND verb = 'period.closed'"),
 )  # fmt: skip
 
-TAMPERINGS = (*SETTLEMENTS, *PERIODS, *SUSPENSE, *HOLDS, *PAYMENTS, *LEDGER, *RECEIVABLES, *RECORDS)
+TAMPERINGS = (
+    *DECISIONS,
+    *SETTLEMENTS,
+    *PERIODS,
+    *SUSPENSE,
+    *HOLDS,
+    *PAYMENTS,
+    *LEDGER,
+    *RECEIVABLES,
+    *RECORDS,
+)
 
 
 def take_guards_away(connection: Connection) -> None:

@@ -211,7 +211,7 @@ BOOKS = {
     table
     for table in ROWS.keys() - (FILES_MUTABLE.keys() | {"presets", "matching_rules"})
     if not table.startswith("relay")
-} | {"settlements"}
+} | {"settlements", "resolutions"}
 
 COLUMNS = [
     (table, column)

@@ -7,15 +7,16 @@ from collections.abc import Iterator
 
 from sqlalchemy import and_, select
 
-from kvit.domain.file_rows import SettlementRow
+from kvit.domain.file_rows import ResolutionRow, SettlementRow
 from kvit.domain.model import RELAY_RECEIPTS_FROM
-from kvit.services.audit.facts import AnnouncedFact, CloseFact, SettlementFact
+from kvit.services.audit.facts import AnnouncedFact, CloseFact, ResolutionFact, SettlementFact
 from kvit.storage.audit_streams import FileStreams
 from kvit.storage.rows import columns_of
 from kvit.storage.schema import billers, holds, journal, transactions
-from kvit.storage.schema_files import settlements
+from kvit.storage.schema_files import resolutions, settlements
 
 _ROW = [settlements.c[name] for name in columns_of("settlements")]
+_DECISION = [resolutions.c[name] for name in columns_of("resolutions")]
 
 
 class SettlementStreams(FileStreams):
@@ -46,6 +47,11 @@ class SettlementStreams(FileStreams):
             .order_by(of.transaction_id)
         )
         return [(row[0], row[1]) for row in rows]
+
+    def resolutions(self, biller_id: str) -> Iterator[ResolutionFact]:
+        query = select(*_DECISION).where(resolutions.c.biller_id == biller_id)
+        for row in map(ResolutionRow._make, self._stream(query.order_by(resolutions.c.resolution_id))):
+            yield ResolutionFact(row.resolution_id, row)
 
     def closes(self, biller_id: str) -> list[CloseFact]:
         of = journal.c

@@ -19,6 +19,7 @@ from kvit.services.audit.facts import (
     NoteFact,
     OutboxFact,
     PaymentFact,
+    ResolutionFact,
     SettlementFact,
     SliceFact,
     TransactionFact,
@@ -94,6 +95,7 @@ class Bundle:
     assigned: list[AssignedFact] = field(default_factory=list)
     settlements: list[SettlementFact] = field(default_factory=list)
     unsettled: list[SettlementFact] = field(default_factory=list)
+    resolutions: list[ResolutionFact] = field(default_factory=list)
 
 
 def bundles(book: AuditBook, biller_id: str) -> Iterator[Bundle]:
@@ -112,9 +114,11 @@ def bundles(book: AuditBook, biller_id: str) -> Iterator[Bundle]:
     notes = Stream(book.notes(biller_id))
     assignments, assigned = Stream(book.assignments(biller_id)), Stream(book.assigned(biller_id))
     settlements, unsettled = Stream(book.settlements(biller_id)), Stream(book.unsettled(biller_id))
+    resolutions = Stream(book.resolutions(biller_id))
     streams: list[Stream[Any]] = [
         transactions, entries, payments, charges, adjustments, voids, allocations, slices, outbox, journal,
         begun, ended, notes, assignments, assigned, settlements, unsettled,
+        resolutions,
     ]  # fmt: skip
     for lowest in merged_ids(streams):
         yield Bundle(
@@ -136,4 +140,5 @@ def bundles(book: AuditBook, biller_id: str) -> Iterator[Bundle]:
             assigned.take(lowest),
             settlements.take(lowest),
             unsettled.take(lowest),
+            resolutions.take(lowest),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
-from kvit.domain.file_rows import AssignmentRow, SettlementRow
+from kvit.domain.file_rows import AssignmentRow, ResolutionRow, SettlementRow
 from kvit.domain.model import (
     AdjustmentRow,
     ChargeRow,
@@ -185,6 +185,13 @@ class SettlementFact(NamedTuple):
     undone_by: int
 
 
+class ResolutionFact(NamedTuple):
+    """What a person decided about a finding of a reconciliation."""
+
+    id: int
+    row: ResolutionRow
+
+
 class CloseFact(NamedTuple):
     """The record of a period's close; ``id`` is the record's, ``through`` the last day that is closed."""
 
@@ -274,6 +281,8 @@ class AuditBook(Protocol):
     def unsettled(self, biller_id: str) -> Iterable[SettlementFact]:
         """The settlements that a transaction undoes, by that transaction."""
         ...
+
+    def resolutions(self, biller_id: str) -> Iterable[ResolutionFact]: ...
 
     def closes(self, biller_id: str) -> list[CloseFact]:
         """The records of closed periods."""

@@ -1,4 +1,4 @@
-"""Settlements against their transactions, entries and records; and that what was undone was taken back."""
+"""Settlements against their transactions, entries and records; what was undone, and what was decided."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from kvit.services.audit.ledger import Side, has_sides, sides_text
 from kvit.services.audit.records import check_recorded
 from kvit.services.audit.report import Findings
 
+FINDING_RESOLVED = "finding.resolved"
 SETTLEMENT_MADE = "settlement.made"
 SETTLEMENT_UNDONE = "settlement.undone"
 
@@ -25,6 +26,20 @@ def check_settlements(findings: Findings, bundle: Bundle) -> None:
         facts = there.get(told.row.verb)
         if facts is not None and [str(fact.row.settlement_id) for fact in facts] != [told.row.subject]:
             text = f"says {told.row.verb} of {told.row.subject}, which is not there"
+            findings.add("journal", f"journal record {told.id}", text)
+
+
+def check_resolutions(findings: Findings, bundle: Bundle) -> None:
+    """What was decided about findings is what the journal says, no more and no less."""
+    for fact in bundle.resolutions:
+        subject = f"resolution {fact.id}"
+        check_recorded(findings, bundle, subject, FINDING_RESOLVED, digest_of("resolution", *fact.row))
+        for told in bundle.journal:
+            if (told.row.at_us, told.row.actor) != (fact.row.at_us, fact.row.author):
+                findings.add("journal", subject, "and its record differ in who or when")
+    for told in bundle.journal:
+        if told.row.verb == FINDING_RESOLVED and not bundle.resolutions:
+            text = f"says that {told.row.subject} was resolved, which is not there"
             findings.add("journal", f"journal record {told.id}", text)
 
 

@@ -87,6 +87,7 @@ def check_bundle(findings: Findings, bundle: Bundle) -> None:
     suspense.check_assignments(findings, bundle)
     suspense.check_left(findings, bundle)
     settlements.check_settlements(findings, bundle)
+    settlements.check_resolutions(findings, bundle)
     receivables.check_allocations(findings, bundle)
     receivables.check_advances(findings, bundle)
     records.check_records(findings, bundle)
