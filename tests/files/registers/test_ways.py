@@ -97,7 +97,10 @@ def test_qiwi_read_at_once_and_row_by_row(rows: list[tuple[str, ...]], block_byt
     text = "".join("\t".join(row) + "\n" for row in rows) + f"Total: {len(rows)}\t1.00\n"
     with small_blocks(block_bytes):
         at_once = read_lines(qiwi.FORMAT, text)
-        with patch.object(RowReader, "proven", return_value=None):
+        with (
+            patch.object(RowReader, "proven", return_value=None),
+            patch.object(RowReader, "at_once", return_value=None),
+        ):
             singly = read_lines(qiwi.FORMAT, text)
     assert at_once == singly
 

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 from typing import Protocol
 
-from kvit.domain.lines import BadLine, Batch, FileFacts
+from kvit.domain.lines import BadLine, Batch, FileFacts, MoneyLine
 from kvit.files.base import ByteSource, ReadOptions
 from kvit.files.cells import Unreadable
 from kvit.files.errors import FileRefused
-from kvit.files.registers.kit import Register, Tally, split_proven
+from kvit.files.registers.kit import Register, Tally, split_columns, split_proven
 from kvit.files.registers.rows import Layout, RowReader
 from kvit.files.registers.sums import SumStyle, read_sum
 from kvit.files.texts import TextBlock, find_encoding, shown, text_blocks
@@ -59,15 +59,23 @@ def framed(
         frame = make(facts, layout.sums)
         plain = layout.line_pattern(layout.width, delimiter)
         for block in text_blocks(source, encoding):
-            lines = None
-            if not frame.is_closed and plain.fullmatch(block.text):
-                columns = split_proven(block.text, delimiter, layout.width)
-                lines = rows.proven(range(block.first, block.first + len(columns[0])), columns)
+            lines = None if frame.is_closed else _at_once(block, delimiter, rows, plain)
             yield Batch(lines, []) if lines else _line_by_line(block, delimiter, rows, frame)
         rows.tally.close(facts)
         frame.close(rows.tally)
 
     return Register(FileFacts(name, shown(encoding)), walk)
+
+
+def _at_once(
+    block: TextBlock, delimiter: str, rows: RowReader, plain: re.Pattern[str]
+) -> list[MoneyLine] | None:
+    """``None`` where a line is not a plain row; a line of the frame never is."""
+    lines = range(block.first, block.first + block.text.count("\n"))
+    if plain.fullmatch(block.text):
+        return rows.proven(lines, split_proven(block.text, delimiter, rows.layout.width))
+    columns = split_columns(block.text, delimiter, rows.layout.width)
+    return None if columns is None else rows.at_once(lines, columns)
 
 
 def _line_by_line(block: TextBlock, delimiter: str, rows: RowReader, frame: Frame) -> Batch:
