@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from kvit.domain.lines import REGISTER, Batch, FileFacts, MoneyLine
+from kvit.domain.lines import REGISTER, BadLine, Batch, FileFacts, MoneyLine
 from kvit.files.base import BATCH_LINES, ByteSource, Format, Reading, ReadOptions
 from kvit.files.cells import Unreadable, read_number
 from kvit.files.registers.fields import WORD_LENGTH_MAX, read_words
@@ -42,6 +43,18 @@ def read(source: ByteSource, options: ReadOptions) -> Reading:
     )
 
 
+class _Read(NamedTuple):
+    """What one line says; the sum is below zero for a reversal."""
+
+    line: int
+    amount_minor: int
+    day: str
+    number: str
+    document: str
+    fee_minor: int | None
+    more: tuple[tuple[str, str], ...]
+
+
 class _Lines:
     """The lines of one file."""
 
@@ -52,29 +65,28 @@ class _Lines:
     def walk(self, lines: Iterator[tuple[int, str]], facts: FileFacts) -> Iterator[Batch]:
         tally = Tally(self._style.currency)
         others = 0
-        batch = Batch([], [])
+        read: list[_Read] = []
+        bad: list[BadLine] = []
         for number, text in lines:
             cells = text.split(";")
             values = _values(cells)
             if NUMBER not in values:
                 others += bool(text.strip())
                 continue
-            columns = self._columns(number, cells, values)
-            if isinstance(columns, str):
-                batch.bad.append(bad_line(number, columns, text))
+            found = self._read(number, cells, values)
+            if isinstance(found, str):
+                bad.append(bad_line(number, found, text))
             else:
-                made: list[MoneyLine] = money_lines(columns)
-                tally.add(columns, made)
-                batch.lines.extend(made)
-            if len(batch.lines) + len(batch.bad) == BATCH_LINES:
-                yield batch
-                batch = Batch([], [])
-        yield batch
+                read.append(found)
+            if len(read) + len(bad) == BATCH_LINES:
+                yield Batch(self._made(read, tally), bad)
+                read, bad = [], []
+        yield Batch(self._made(read, tally), bad)
         tally.close(facts)
         if others:
             facts.notes.append(f"{others} lines without {NUMBER} are no payments.")
 
-    def _columns(self, line: int, cells: list[str], values: dict[str, str]) -> Columns | str:
+    def _read(self, line: int, cells: list[str], values: dict[str, str]) -> _Read | str:
         """What the line says, or why it cannot be read."""
         if len(cells) <= _FEE:
             return f"the line has only {len(cells)} cells"
@@ -91,12 +103,23 @@ class _Lines:
         assert not isinstance(fee, Unreadable)
         more = [(key, value) for key, value in values.items() if key not in {NUMBER, DOCUMENT}]
         more.insert(0, ("branch", "/".join(cell.strip() for cell in cells[_BRANCH])))
-        return Columns(
-            [line], [amount], [str(day)], numbers=str(number),
-            documents=read_words(values.get(DOCUMENT, ""), WORD_LENGTH_MAX),
-            currencies=self._style.currency, fees=[fee],
-            nets=[None if fee is None else abs(amount) - abs(fee)], more=[tuple(more)],
+        document = read_words(values.get(DOCUMENT, ""), WORD_LENGTH_MAX)
+        return _Read(line, amount, str(day), str(number), document, fee, tuple(more))
+
+    def _made(self, read: list[_Read], tally: Tally) -> list[MoneyLine]:
+        if not read:
+            return []
+        lines, amounts, days, numbers, documents, fees, more = zip(*read, strict=True)
+        nets = [
+            None if fee is None else abs(amount) - abs(fee) for amount, fee in zip(amounts, fees, strict=True)
+        ]
+        columns = Columns(
+            lines, amounts, days, numbers=numbers, documents=documents, currencies=self._style.currency,
+            fees=fees, nets=nets, more=more,
         )  # fmt: skip
+        made = money_lines(columns)
+        tally.add(columns, made)
+        return made
 
     def _day(self, cells: list[str]) -> str | Unreadable:
         """One of the cells by place is the date; which one, differs."""
