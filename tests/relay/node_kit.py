@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from kvit.relay import wire
 from kvit.relay.node.app import Node
@@ -37,6 +37,19 @@ class Told:
     @property
     def json(self) -> Any:  # noqa: ANN401 - whatever JSON says
         return json.loads(self.body)
+
+
+class Sender(Protocol):
+    """Some way of asking a node."""
+
+    def __call__(
+        self,
+        method: str,
+        path: str,
+        query: str = "",
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+    ) -> Told: ...
 
 
 class InProcess:
@@ -100,7 +113,7 @@ class OverHttp:
 class Office:
     """The office's side of the wire, written from its description."""
 
-    send: InProcess | OverHttp
+    send: Sender
     key_id: str = "k1"
     key: bytes = KEY
     generation: int = 0
@@ -162,13 +175,13 @@ def snapshot(version: int = 1, **changes: object) -> dict[str, Any]:
             **changes}  # fmt: skip
 
 
-def touch(send: InProcess | OverHttp) -> None:
+def touch(send: Sender) -> None:
     """The first request, that makes the data."""
     assert send("GET", "/nothing").status == 404
     assert send("GET", "/status").status == 403
 
 
-def ready(send: InProcess | OverHttp, folder: Path, *agreements: dict[str, Any], **copy: object) -> Office:
+def ready(send: Sender, folder: Path, *agreements: dict[str, Any], **copy: object) -> Office:
     """A node that is paired and filled."""
     touch(send)
     clock = (lambda: send.now_us) if isinstance(send, InProcess) else lambda: time.time_ns() // 1_000

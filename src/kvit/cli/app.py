@@ -19,6 +19,7 @@ from kvit.cli import (
     receivables,
     reconciling,
     register_room,
+    relay,
     rules,
     server,
     settlements,
@@ -32,6 +33,6 @@ app = make_root()
 for room in (
     server, receivables, agreements, payments, files, presets, register_room, imports, quarantine,
     suspense, rules, channels, reconciling, settlements, periods, exports, books,
-    protocols, simulate, conformance, demo,
+    protocols, relay, simulate, conformance, demo,
 ):  # fmt: skip
     room.register(app)

@@ -117,11 +117,12 @@ def _make(connection: sqlite3.Connection, folder: Path) -> None:
 
 
 def _leave_code(folder: Path) -> None:
-    """The word that the office is paired with. Who can read the folder may pair."""
-    with contextlib.suppress(FileExistsError):
-        handle = os.open(str(folder / CODE_FILE), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(secrets.token_hex(12) + "\n")
+    """The word to pair with (who can read the folder may), and a ban for web servers."""
+    for name, text in ((CODE_FILE, secrets.token_hex(12) + "\n"), (".htaccess", "Require all denied\n")):
+        with contextlib.suppress(FileExistsError):
+            handle = os.open(str(folder / name), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+            with os.fdopen(handle, "w", encoding="ascii") as file:
+                file.write(text)
 
 
 @contextmanager
