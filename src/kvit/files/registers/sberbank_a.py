@@ -104,15 +104,14 @@ class _Lines:
         more = [(key, value) for key, value in values.items() if key not in {NUMBER, DOCUMENT}]
         more.insert(0, ("branch", "/".join(cell.strip() for cell in cells[_BRANCH])))
         document = read_words(values.get(DOCUMENT, ""), WORD_LENGTH_MAX)
+        fee = None if fee is None else abs(fee)
         return _Read(line, amount, str(day), str(number), document, fee, tuple(more))
 
     def _made(self, read: list[_Read], tally: Tally) -> list[MoneyLine]:
         if not read:
             return []
         lines, amounts, days, numbers, documents, fees, more = zip(*read, strict=True)
-        nets = [
-            None if fee is None else abs(amount) - abs(fee) for amount, fee in zip(amounts, fees, strict=True)
-        ]
+        nets = [None if fee is None else abs(amount) - fee for amount, fee in zip(amounts, fees, strict=True)]
         columns = Columns(
             lines, amounts, days, numbers=numbers, documents=documents, currencies=self._style.currency,
             fees=fees, nets=nets, more=more,
