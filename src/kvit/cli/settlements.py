@@ -14,7 +14,7 @@ from kvit.services.reconciling.run import check_span
 from kvit.services.settling.facts import Lump, Span
 from kvit.services.settling.making import By, Wish, settle
 from kvit.services.settling.making import undo as undo_settlement
-from kvit.services.settling.waiting import Waiting, proposals, settle_certain
+from kvit.services.settling.waiting import Waiting, proposals, settle_as_proposed, settle_certain
 from kvit.storage.settlements import SqlSettlements
 
 AGREEMENT = typer.Option("", "--agreement", help="Only this agreement's.")
@@ -81,7 +81,10 @@ def make(
         else:
             lump = _chosen(store.read(lambda book: book.lumps(agreement)), line)
             wish = Wish(lump.source, lump.line_key, span, _sum(fee, owner.currency), reason)
-            row = store.run(lambda book: settle(book, wish, by))
+            if span is None:
+                row = settle_as_proposed(store, lump, wish, by)
+            else:
+                row = store.run(lambda book: settle(book, wish, by))
             made = [] if row is None else [row]
     if json_output:
         print_json([_values(row) for row in made])

@@ -15,7 +15,7 @@ from kvit.domain.lines import REGISTER
 from kvit.domain.model import Agreement, EntryRow, JournalRow, TransactionRow
 from kvit.services.settling.facts import Lump, Order, SettlingFacts, Span
 from kvit.services.settling.making import UNDONE
-from kvit.services.settling.proposing import LOOK_BACK_DAYS
+from kvit.services.settling.proposing import LOOK_BACK_DAYS, REST_DAYS
 from kvit.storage import billers
 from kvit.storage.engine import RETRIES, Database, is_retryable
 from kvit.storage.periods import hold_open, one_at_a_time
@@ -84,7 +84,7 @@ class SqlSettlingBook:
         one_at_a_time(self._connection, f"settlement:{self._biller_id}:{row[0]}")
         return Lump(*row[2:]), row[0], row[1]
 
-    def facts(self, lump: Lump) -> SettlingFacts:
+    def facts(self, lump: Lump, span: Span | None = None) -> SettlingFacts:
         number = self._connection.execute(
             select(_line.number).where(
                 _line.biller_id == self._biller_id,
@@ -95,11 +95,11 @@ class SqlSettlingBook:
         agreement = self._agreements.get(number)
         if agreement is None:
             raise NotFound(f"line {lump.line_key} is of agreement {number}, which does not exist")
-        first = (date.fromisoformat(lump.day) - timedelta(days=LOOK_BACK_DAYS)).isoformat()
         book = SqlReconcilingBook(self._connection, agreement, lump.day)
-        payouts = book.payouts(Span(first, lump.day))
-        first = min([first, *(payout.first_day for payout in payouts)])
-        last = max([lump.day, *(payout.last_day for payout in payouts)])
+        span = span or _looked_at(lump.day, book.paid_through())
+        payouts = book.payouts(span)
+        first = min([span.first, *(payout.first_day for payout in payouts)])
+        last = max([span.last, *(payout.last_day for payout in payouts)])
         collected = book.collected(Span(first, last))
         waiting = [one for _, one in self.lumps(number)]
         return SettlingFacts(agreement, collected, payouts, waiting, self._orders(agreement))
@@ -165,6 +165,14 @@ class SqlSettlingBook:
             .where(of.biller_id == self._biller_id, of.settlement_id == settlement_id)
             .values(state=UNDONE)
         )
+
+
+def _looked_at(day: str, paid_through: str) -> Span:
+    """The days that a lump sum may be for: some before the last that was settled, which may have a rest."""
+    first = date.fromisoformat(day) - timedelta(days=LOOK_BACK_DAYS)
+    if paid_through:
+        first = max(first, date.fromisoformat(paid_through) - timedelta(days=REST_DAYS))
+    return Span(min(first.isoformat(), day), day)
 
 
 def _is_line(act: LineActRow) -> tuple[Any, ...]:

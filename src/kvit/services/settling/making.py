@@ -10,7 +10,7 @@ from kvit.domain import days, ledger
 from kvit.domain.errors import NotAllowed, NotFound
 from kvit.domain.file_rows import LUMP, SETTLED, LineActRow, SettlementRow
 from kvit.domain.journal import digest_of
-from kvit.domain.model import EntryRow, JournalRow, TransactionRow
+from kvit.domain.model import Agreement, EntryRow, JournalRow, TransactionRow
 from kvit.domain.money import format_amount
 from kvit.services.settling.facts import Lump, SettlingFacts, Span
 from kvit.services.settling.proposing import Proposal, proposal_for, propose
@@ -40,7 +40,9 @@ class SettlingBook(Protocol):
         """Lock the statement's line; with it, its agreement's id and its state."""
         ...
 
-    def facts(self, lump: Lump) -> SettlingFacts: ...
+    def facts(self, lump: Lump, span: Span | None = None) -> SettlingFacts:
+        """What is known of these days; without ``span`` of all that may wait to be paid out."""
+        ...
 
     def settlement(self, settlement_id: int) -> SettlementRow | None:
         """Lock and read it."""
@@ -64,7 +66,10 @@ class SettlingBook(Protocol):
 
 
 class Wish(NamedTuple):
-    """Which line, and for which days (none: as proposed). ``fee_minor``: where it is not the agreement's."""
+    """Which line, and for which days (none: as proposed). ``fee_minor``: where it is not the agreement's.
+
+    ``is_proposed``: the days are those of a proposal that was made a moment ago, on a snapshot.
+    """
 
     source: str
     line_key: str
@@ -72,6 +77,7 @@ class Wish(NamedTuple):
     fee_minor: int | None = None
     reason: str = ""
     only_certain: bool = False
+    is_proposed: bool = False
 
 
 class By(NamedTuple):
@@ -91,11 +97,11 @@ def settle(book: SettlingBook, wish: Wish, by: By) -> SettlementRow | None:
     found = book.lump(wish.source, wish.line_key)
     if found is None:
         raise NotFound(f"there is no line {wish.line_key} of {wish.source}")
-    lump, agreement_id, state = found
+    lump, _, state = found
     if state != LUMP:
         raise NotAllowed(f"line {wish.line_key} is {state}: only a lump sum that waits can be settled")
-    facts = book.facts(lump)
-    proposal = propose(lump, facts) if wish.span is None else proposal_for(lump, facts, wish.span)
+    facts = book.facts(lump, wish.span)
+    proposal = _proposal(lump, facts, wish)
     if wish.only_certain and not proposal.is_certain:
         return None
     proposal = _with_fee(proposal, lump, wish.fee_minor)
@@ -107,7 +113,8 @@ def settle(book: SettlingBook, wish: Wish, by: By) -> SettlementRow | None:
             f"for {proposal.first_day} to {proposal.last_day} {over} is left over; say why by --reason, or "
             "name other days; nothing was changed"
         )
-    return _write(book, lump, agreement_id, proposal, _Circumstances(wish.reason.strip(), by, closed_through))
+    so = _Circumstances(facts.agreement, wish.reason.strip(), by, closed_through)
+    return _write(book, lump, proposal, so)
 
 
 def undo(book: SettlingBook, settlement_id: int, reason: str, by: By) -> int:
@@ -147,9 +154,20 @@ def undo(book: SettlingBook, settlement_id: int, reason: str, by: By) -> int:
 
 
 class _Circumstances(NamedTuple):
+    agreement: Agreement
     reason: str
     by: By
     closed_through: str
+
+
+def _proposal(lump: Lump, facts: SettlingFacts, wish: Wish) -> Proposal:
+    if wish.span is None:
+        return propose(lump, facts)
+    if wish.is_proposed:
+        again = propose(lump, facts)
+        if (again.first_day, again.last_day) == wish.span:
+            return again
+    return proposal_for(lump, facts, wish.span)
 
 
 def _with_fee(proposal: Proposal, lump: Lump, fee_minor: int | None) -> Proposal:
@@ -159,10 +177,8 @@ def _with_fee(proposal: Proposal, lump: Lump, fee_minor: int | None) -> Proposal
     return proposal._replace(fee_minor=fee_minor, difference_minor=over_minor)
 
 
-def _write(
-    book: SettlingBook, lump: Lump, agreement_id: str, proposal: Proposal, so: _Circumstances
-) -> SettlementRow:
-    agreement = book.facts(lump).agreement
+def _write(book: SettlingBook, lump: Lump, proposal: Proposal, so: _Circumstances) -> SettlementRow:
+    agreement, agreement_id = so.agreement, so.agreement.agreement_id
     settlement_id, now_us = book.take_id(), days.to_us(so.by.now)
     author, biller_id = so.by.author, agreement.biller_id
     day = days.next_open_day(lump.day, so.closed_through)

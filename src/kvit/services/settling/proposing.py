@@ -17,6 +17,8 @@ from kvit.services.settling.fees import fee_of_days, settlement_terms
 
 #: Days that may wait for their lump sum; older ones are for a person.
 LOOK_BACK_DAYS = 62
+#: So many days before the last that was settled are looked at for a rest, or for a day that was left out.
+REST_DAYS = 14
 #: Stretches of so many days with payments are tried.
 _LENGTH_MAX = 31
 

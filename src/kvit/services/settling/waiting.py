@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from kvit.domain.errors import NotAllowed
 from kvit.domain.file_rows import SettlementRow
-from kvit.services.settling.facts import Lump
+from kvit.services.settling.facts import Lump, Span
 from kvit.services.settling.making import By, SettlingBook, Wish, settle
 from kvit.services.settling.proposing import Proposal, propose
 
@@ -31,6 +31,10 @@ class Store(Protocol):
 
     def run(self, work: Callable[[WaitingBook], T]) -> T:
         """The result of ``work`` once it is committed."""
+        ...
+
+    def read(self, work: Callable[[WaitingBook], T]) -> T:
+        """On one snapshot, while others write."""
         ...
 
 
@@ -56,16 +60,32 @@ def settle_certain(store: Store, by: By, agreement_id: str = "") -> list[Settlem
     One whose settlement a person has undone waits for that person.
     """
     done = []
-    undone = store.run(lambda book: book.undone())
-    for _, lump in store.run(lambda book: book.lumps(agreement_id)):
+    undone = store.read(lambda book: book.undone())
+    for _, lump in store.read(lambda book: book.lumps(agreement_id)):
         if (lump.source, lump.line_key) in undone:
             continue
-        wish = Wish(lump.source, lump.line_key, only_certain=True)
         with suppress(NotAllowed):  # somebody has settled it meanwhile
-            row = store.run(partial(_settle, wish=wish, by=by))
+            row = settle_as_proposed(store, lump, Wish(lump.source, lump.line_key, only_certain=True), by)
             if row is not None:
                 done.append(row)
     return done
+
+
+def settle_as_proposed(store: Store, lump: Lump, wish: Wish, by: By) -> SettlementRow | None:
+    """Look at all that waits on a snapshot; then, as the one writer, only at the days that were found.
+
+    Raises as ``settle`` does.
+    """
+    said = store.read(partial(_propose, lump=lump))
+    if wish.only_certain and not said.is_certain:
+        return None
+    if said.first_day:
+        wish = wish._replace(span=Span(said.first_day, said.last_day), is_proposed=True)
+    return store.run(partial(_settle, wish=wish, by=by))
+
+
+def _propose(book: WaitingBook, lump: Lump) -> Proposal:
+    return propose(lump, book.facts(lump))
 
 
 def _settle(book: WaitingBook, wish: Wish, by: By) -> SettlementRow | None:
