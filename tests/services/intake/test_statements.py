@@ -123,6 +123,17 @@ def test_proposals_for_what_was_mistyped(counter: Counter) -> None:
     assert (hit.number, hit.why) == ("1002344", "nearly 1002345")
 
 
+def test_a_barcode_that_is_a_number_as_a_whole_is_proposed(counter: Counter) -> None:
+    counter.register(counter.agreements[0], line("2344", 100, document="1002344"))
+    biller = counter.biller
+    found = counter.store.read(
+        lambda book: rules.proposals(book, rules.in_suspense(book), biller, rules.settings(book))
+    )
+    assert [(hit.number, hit.why) for hits in found.values() for hit in hits] == [
+        ("1002344", "the whole barcode")
+    ]
+
+
 def _entries_of(counter: Counter, receipt: int | None) -> list[dict[str, object]]:
     return [
         dict(row)

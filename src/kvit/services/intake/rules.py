@@ -77,7 +77,9 @@ def proposals(
                 found[row.receipt or 0] = list(matched.proposals)[:_PROPOSED_MAX]
         else:
             for row in some:
-                found[row.receipt or 0] = near_hits(book, row.file_number)
+                # A barcode is kept whole, whatever was cut off it to have the number.
+                whole = [Hit("near", one, "the whole barcode") for one in book.existing([row.document])]
+                found[row.receipt or 0] = whole + near_hits(book, row.file_number)
     return found
 
 
