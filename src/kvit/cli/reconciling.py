@@ -78,9 +78,7 @@ def compare(
 @guarded
 def resolve_findings(
     finding: list[str] = typer.Argument(..., help="Findings as `kvit reconcile` names them."),
-    remedy: str = typer.Option(
-        ..., "--remedy", help="accept, ask, void or move-day, as it fits."
-    ),
+    remedy: str = typer.Option(..., "--remedy", help="accept, ask, void or move-day, as it fits."),
     reason: str = typer.Option(..., "--reason", help="Why; it stays in the books."),
     biller: str = BILLER,
     json_output: bool = JSON,
