@@ -10,7 +10,7 @@ import pytest
 
 from kvit.domain.model import Biller
 from kvit.main import RegistryCatalogue
-from kvit.services.agreement_spec import AgreementSpec, BasicSpec, FeeSpec, ServiceSpec
+from kvit.services.agreement_spec import AgreementSpec, BasicSpec, FeeSpec, RelaySpec, ServiceSpec
 from kvit.services.agreements import read_file
 from kvit.services.file_spec import ChannelSpec, DebtsSpec, RegisterSpec, ScheduleSpec, SettlementSpec
 
@@ -25,6 +25,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "settlement": SettlementSpec,
     "channel": ChannelSpec,
     "schedule": ScheduleSpec,
+    "relay": RelaySpec,
 }
 
 

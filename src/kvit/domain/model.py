@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from kvit.domain.file_terms import NO_FILES, FileTerms
+from kvit.domain.relay_terms import NO_RELAY, RelayTerms
 
 POSTED = "posted"
 VOIDED = "voided"
@@ -297,6 +298,7 @@ class Agreement:
     may_refund: bool = True
     may_hold: bool = False
     files: FileTerms = NO_FILES
+    relay: RelayTerms = NO_RELAY
     version: int = 0
 
     @property

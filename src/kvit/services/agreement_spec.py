@@ -38,6 +38,16 @@ class ServiceSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     max_sum: str = ""
 
 
+class RelaySpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a relay may take by itself, and how long its copy of the debts is good."""
+
+    max_sum: str = ""
+    account_day_max: str = ""
+    day_max: str = ""
+    hours: int = 72
+    when_old: Literal["refuse", "dated", "any"] = "refuse"
+
+
 class AgreementSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One ``[[agreement]]`` of the file; sums are text in major units."""
 
@@ -67,6 +77,7 @@ class AgreementSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     settlement: SettlementSpec | None = None
     channel: ChannelSpec | None = None
     schedule: ScheduleSpec | None = None
+    relay: RelaySpec | None = None
 
 
 class AgreementFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

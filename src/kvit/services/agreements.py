@@ -20,12 +20,16 @@ from kvit.domain.errors import SettingsError
 from kvit.domain.file_terms import FileTerms
 from kvit.domain.model import BY_INVOICE, FILES_ONLY, Agreement, Biller, Fee, ServiceTerms
 from kvit.domain.money import exponent_of, parse_amount
-from kvit.services.agreement_spec import AgreementSpec, FeeSpec, parse_file
+from kvit.domain.relay_terms import NO_RELAY, RelayTerms
+from kvit.services.agreement_spec import AgreementSpec, FeeSpec, RelaySpec, parse_file
 from kvit.services.file_spec import file_terms
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _FIELD = re.compile(r"[A-Za-z0-9_]{1,40}(\.[A-Za-z0-9_]{1,40}){0,3}")
 _FIELDS_MAX = 5
+#: Bounds of a relay, and a year.
+_CAPS = ("max_sum", "account_day_max", "day_max")
+_HOURS_MAX = 8_784
 _PERCENT = re.compile(r"[0-9]{1,2}(\.[0-9]{1,4})?")
 
 
@@ -138,12 +142,23 @@ def _checked(spec: AgreementSpec, place: str, biller: Biller, catalogue: Catalog
         may_refund=spec.refund == "allow",
         may_hold=has_door and catalogue.may_hold(spec.protocol),
         files=terms,
+        relay=NO_RELAY if spec.relay is None else _relay(spec.relay, exponent, f"{place}.relay"),
     )
+
+
+def _relay(spec: RelaySpec, exponent: int, place: str) -> RelayTerms:
+    caps = {name: _sum(getattr(spec, name), exponent, f"{place}.{name}") for name in _CAPS}
+    for name, cap_minor in caps.items():
+        if cap_minor == 0:
+            raise _wrong(f"{place}.{name}", "nothing could be paid; leave it out for no bound")
+    if not 0 <= spec.hours <= _HOURS_MAX:
+        raise _wrong(f"{place}.hours", f"must be 0 (for ever) to {_HOURS_MAX}")
+    return RelayTerms(caps["max_sum"], caps["account_day_max"], caps["day_max"], spec.hours, spec.when_old)
 
 
 def _check_no_door(spec: AgreementSpec, place: str) -> None:
     """Settings of a door would only seem to do something."""
-    for name in ("networks", "basic", "secret", "public_key", "private_key", "dialect"):
+    for name in ("networks", "basic", "secret", "public_key", "private_key", "dialect", "relay"):
         if getattr(spec, name):
             raise _wrong(f"{place}.{name}", f'protocol "{FILES_ONLY}" has no door, so it has no {name}')
 
