@@ -39,7 +39,7 @@ from kvit.relay.node.terms import Contract
 
 ACTIVE = "active"
 NETWORK_CANCELLED = "cancelled by the network"
-ASKED, FORBIDDEN = "asked", "forbidden"
+ASKED, FORBIDDEN, GRANTED = "asked", "forbidden", "granted"
 _DAY_US = 86_400_000_000
 
 NO_COPY = TryLater("no copy")
@@ -309,6 +309,9 @@ def _void(connection: sqlite3.Connection, case: Case, command: Void) -> Result:
     row = _told(connection, contract, row, case.now_us)
     if row["state"] == POSTED:
         return _refund(connection, case, command, row)
+    if row["refund"] == GRANTED:  # nobody has heard it yet
+        _change(connection, row, {"refund": ""})
+        return results.voided(row, contract, repeat=False)
     if row["state"] != HELD:
         return results.voided(row, contract, repeat=not was_held)
     reason = command.reason or NETWORK_CANCELLED
@@ -348,7 +351,7 @@ def settle_refund(connection: sqlite3.Connection, sequence: int, *, granted: boo
         return False
     done: Dict[str, Any] = {"refund": FORBIDDEN, "seq_ended": None}
     if granted:
-        done = {"refund": "", "state": VOIDED, "ended_at_us": now_us}
+        done = {"refund": GRANTED, "state": VOIDED, "ended_at_us": now_us}
     _change(connection, row, done)
     return True
 

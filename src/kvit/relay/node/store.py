@@ -18,6 +18,7 @@ from typing import Any, Iterator, Optional
 FILE = "relay.sqlite"
 CODE_FILE = "pairing-code.txt"
 SCHEMA_VERSION = 1
+SYNCHRONOUS = "EXTRA"
 
 #: A bank waits longer than this; whoever cannot write by then answers "try later".
 BUSY_TIMEOUT_S = 4.0
@@ -70,7 +71,7 @@ def opened(folder: Path) -> Iterator[sqlite3.Connection]:
     connection = sqlite3.connect(str(folder / FILE), timeout=BUSY_TIMEOUT_S, isolation_level=None)
     try:
         connection.row_factory = sqlite3.Row
-        connection.execute("PRAGMA synchronous=EXTRA")
+        connection.execute("PRAGMA synchronous=" + SYNCHRONOUS)
         if connection.execute("PRAGMA user_version").fetchone()[0] != SCHEMA_VERSION:
             _make(connection, folder)
         yield connection
