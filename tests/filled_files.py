@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import LargeBinary, Table, Text, insert
+from sqlalchemy import LargeBinary, Table, Text, func, insert, select
 
 from kvit.storage.engine import Database
 from kvit.storage.schema_base import metadata
@@ -18,6 +18,14 @@ def fill_files(database: Database, biller_id: str = "water") -> None:
         for name in (*FILES_MUTABLE, *RELAYS_MUTABLE):
             table = metadata.tables[name]
             connection.execute(insert(table), {**_row(table), "biller_id": biller_id})
+
+
+def fill_empty(database: Database, biller_id: str = "water") -> None:
+    """A row in each table that nothing else has filled."""
+    with database.write() as connection:
+        for table in metadata.sorted_tables:
+            if connection.execute(select(func.count()).select_from(table)).scalar_one() == 0:
+                connection.execute(insert(table), {**_row(table), "biller_id": biller_id})
 
 
 def _row(table: Table) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from kvit.storage.shapes import shapes_at
 from tests.books_check import check_books
 from tests.conftest import ENGINES, create_books
 from tests.filled import START, Wish, agreement_of, fill, fill_yesterdays, postings_of
+from tests.filled_files import fill_empty
 from tests.postgres import Cluster
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -56,6 +57,7 @@ def fill_all(url: str) -> None:
             },
         )  # fmt: skip
         connection.execute(schema.ids.insert(), {"series": "numbers/water/6", "next_id": 77})
+    fill_empty(database)
     seal_all(database, 10)
     database.close()
 

@@ -50,6 +50,22 @@ SHAPES = (
     ("money_lines", "money_lines_day", "1000000 1000000 100000 2000"),
     ("money_lines", "money_lines_receipt", "1000000 1000000 1 1"),
     ("money_lines", "money_lines_waiting", "1000 1000 500"),
+    ("money_lines", "money_lines_payer", "200000 200000 3"),
+    ("line_acts", "line_acts", "10000 10000 1"),
+    ("line_acts", "line_acts_line", "10000 10000 5000 1"),
+    ("assignments", "assignments", "1000 1000 1"),
+    ("assignments", "assignments_receipt", "1000 1000 2"),
+    ("settlements", "settlements", "10000 10000 1"),
+    ("settlements", "settlements_day", "10000 10000 2000 2"),
+    ("resolutions", "resolutions", "1000 1000 1"),
+    ("resolutions", "resolutions_day", "1000 1000 500 2"),
+    ("matching_rules", "matching_rules", "5 5 1"),
+    ("file_parts", "file_parts", "50000 50000 20 1"),
+    ("debt_registers", "debt_registers", "5000 5000 1000 1"),
+    ("debt_rejects", "debt_rejects", "5000 5000 1000 20 1"),
+    ("presets", "presets", "20 20 1"),
+    ("channel_files", "channel_files", "20000 20000 5000 2500 1 1"),
+    ("due_runs", "due_runs", "100000 100000 20000 10000 1"),
 )
 
 

@@ -27,6 +27,10 @@ SHAPES = (
     ("relay_rows", "relay_rows_receipt", "1000000 1000000 1"),
     ("relay_rows", "relay_rows_waiting", "100 100 50"),
     ("relay_told", "relay_told", "1000000 1000000 1000000 1000000 1"),
+    ("relays", "relays", "2 2 1"),
+    ("relay_doors", "relay_doors", "10 10 1"),
+    ("relay_epochs", "relay_epochs", "10 10 5 1"),
+    ("relay_alarms", "relay_alarms", "1000 1000 500 100 1"),
 )
 
 
