@@ -1,6 +1,6 @@
 """What also runs on cheap hosting keeps to the standard library, and to Python 3.9.
 
-Those modules are the vocabulary, money and the bank protocols: the relay is made of them. They are copied
+Those modules are the vocabulary, money, networks, the bank protocols and the relay's node. They are copied
 into a package that holds nothing else, so that an import of the rest of the house is an error there.
 """
 
@@ -20,14 +20,20 @@ ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "kvit"
 VECTOR_RUNNER = ROOT / "tests" / "protocols" / "run_vectors.py"
 WORDS = ("messages", "money", "networks")
+RELAY = ("__init__.py", "wire.py", "receipts.py")
 OLDEST = (3, 9)
+PACKAGES = {
+    "kvit", "kvit.domain", "kvit.protocols", "kvit.protocols.kits", "kvit.relay", "kvit.relay.node",
+}  # fmt: skip
 
 
 def cheap_modules() -> list[Path]:
     """Every file that the relay may be made of."""
     protocols = sorted((SOURCE / "protocols").rglob("*.py"))
+    node = [SOURCE / "relay" / name for name in RELAY] + sorted((SOURCE / "relay" / "node").glob("*.py"))
     assert protocols
-    return [SOURCE / "domain" / f"{word}.py" for word in WORDS] + protocols
+    assert len(node) > len(RELAY)
+    return [SOURCE / "domain" / f"{word}.py" for word in WORDS] + protocols + node
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -39,7 +45,7 @@ def imported(path: Path) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}:{node.lineno}: a relative import"
             module = node.module or ""
-            if module in {"kvit", "kvit.domain", "kvit.protocols", "kvit.protocols.kits"}:
+            if module in PACKAGES:
                 yield from (f"{module}.{name.name}" for name in node.names)
             else:
                 yield module
@@ -48,9 +54,13 @@ def imported(path: Path) -> Iterator[str]:
 @pytest.mark.parametrize("path", cheap_modules(), ids=lambda path: path.relative_to(SOURCE).as_posix())
 def test_nothing_outside_the_standard_library_is_imported(path: Path) -> None:
     allowed = {f"kvit.domain.{word}" for word in WORDS}
-    if "protocols" in path.parts:
+    room = path.relative_to(SOURCE).parts[0]
+    if room != "domain":
+        rooms = {"protocols"} if room == "protocols" else {"protocols", "relay"}
         shared = (module.relative_to(SOURCE).with_suffix("") for module in cheap_modules())
-        allowed |= {"kvit." + ".".join(module.parts) for module in shared if module.parts[0] == "protocols"}
+        allowed |= {"kvit." + ".".join(module.parts) for module in shared if module.parts[0] in rooms}
+    if room == "relay":
+        allowed |= {"kvit", "kvit.protocols"}
     foreign = {
         name
         for name in imported(path)
@@ -97,10 +107,11 @@ def _candidates() -> Iterator[str]:
 def cheap_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder for PYTHONPATH with a ``kvit`` made of the cheap modules alone."""
     folder = tmp_path_factory.mktemp("cheap")
-    for room in ("", "domain", "protocols", "protocols/kits"):
+    for room in ("", "domain", "protocols", "protocols/kits", "relay", "relay/node"):
         package = folder / "kvit" / room
         package.mkdir()
         (package / "__init__.py").touch()
+    shutil.copy(SOURCE / "__init__.py", folder / "kvit" / "__init__.py")
     for path in cheap_modules():
         shutil.copy(path, folder / "kvit" / path.relative_to(SOURCE))
     return folder
