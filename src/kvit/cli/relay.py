@@ -8,6 +8,7 @@ from pathlib import Path
 
 import typer
 
+from kvit.cli import relay_office
 from kvit.cli.agreement_choice import agreements_of
 from kvit.cli.shared import BILLER, JSON, choose_biller, guarded, house, print_json, say
 from kvit.cli.writing import place_of, write_whole
@@ -17,8 +18,8 @@ from kvit.domain.model import Agreement
 
 def register(app: typer.Typer) -> None:
     room = typer.Typer(help="A public door on cheap hosting.", no_args_is_help=True)
-    room.callback()(lambda: None)
     room.command("build")(build)
+    relay_office.add(room)
     app.add_typer(room, name="relay")
 
 

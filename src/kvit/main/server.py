@@ -16,11 +16,13 @@ from kvit.domain.model import Agreement
 from kvit.lanes.desk import Lookups, Postings, QuickReads, ReadDesk, UnavailableDesk, WriteDesk
 from kvit.lanes.lane import Lane, LaneLimits
 from kvit.main import House, ServeOptions, check_options, make_terms
+from kvit.main.relays_beside import COPY_S, FETCH_S, RelaysBeside
 from kvit.main.schedule import LOOK_S, Schedule
 from kvit.protocols.registry import PROTOCOLS
 from kvit.storage import agreements as agreement_storage
 from kvit.storage.corrections import SqlCorrections
 from kvit.storage.posting_sqlite import QuickSqliteLookups, SqliteLookups, SqlitePostings
+from kvit.storage.relay_doors import doors_away, doors_stamp
 from kvit.storage.sealing import seal_all
 from kvit.storage.secretbox import open_box
 from kvit.web.agents import AgentsDoor, Lanes
@@ -58,10 +60,11 @@ class Server:
         self._options = options
         self._box = open_box(house.settings.data_folder)
         self._directory = Directory()
-        self._stamp: tuple[int, int] | None = None
+        self._stamp: tuple[int, int, int] | None = None
         self._ready_until_s = 0.0
         self._stop = threading.Event()
         self._schedule = Schedule(house, options, self._stop)
+        self._relays = RelaysBeside(house, self._stop)
         limits = house.settings.limits
         log_path = None if not options.quiet else house.settings.data_folder / "log" / "agents.jsonl"
         self._traffic = TrafficLog(log_path)
@@ -81,7 +84,7 @@ class Server:
             self._house.clock,
             self._traffic,
         )
-        return App(agents, routers, self._is_ready, self._running)
+        return App(agents, routers, self._is_ready, self._running, self._relays.troubles)
 
     def refresh(self) -> None:
         """Look whether agreements were applied meanwhile; a success also says that the database is well.
@@ -90,18 +93,21 @@ class Server:
         """
         try:
             with self._house.database.read() as connection:
-                stamp = agreement_storage.stamp(connection)
+                stamp = (*agreement_storage.stamp(connection), doors_stamp(connection))
                 if stamp != self._stamp:
-                    self._take_up(*agreement_storage.load_readable(connection, self._box))
+                    away = doors_away(connection)
+                    self._take_up(*agreement_storage.load_readable(connection, self._box), away)
                     self._stamp = stamp
         except Exception:
             self._ready_until_s = 0.0
             raise
         self._ready_until_s = time.monotonic() + _READY_S
 
-    def _take_up(self, agreements: Sequence[Agreement], unreadable: Mapping[str, str]) -> None:
-        """Open the doors anew. Without credentials to compare with, a door stays closed; so do all of them
-        when an agreement went live beside a trial's clock or kiosk."""
+    def _take_up(
+        self, agreements: Sequence[Agreement], unreadable: Mapping[str, str], away: Mapping[str, str]
+    ) -> None:
+        """Open the doors anew. Without credentials to compare with, a door stays closed; so does one that a
+        relay serves, and all of them when an agreement went live beside a trial's clock or kiosk."""
         try:
             check_options(self._house, agreements, self._options)
         except SettingsError:
@@ -115,6 +121,9 @@ class Server:
         closed = {**unreadable, **foreign}
         for agreement_id, reason in closed.items():
             _log.error("door %s stays closed: %s", agreement_id, reason)
+        for agreement_id, state in away.items():
+            _log.info("door %s is closed here: %s", agreement_id, state)
+        closed |= away
         doors = [
             Door(agreement, PROTOCOLS[agreement.protocol], make_terms(agreement))
             for agreement in agreements
@@ -172,6 +181,8 @@ class Server:
                 ("refresh", _REFRESH_S, self.refresh),
                 ("sealer", _SEAL_S, self._seal),
                 ("schedule", LOOK_S, self._schedule.look),
+                ("relays", FETCH_S, self._relays.fetch),
+                ("copies", COPY_S, self._relays.copy),
             )
         ]
         for thread in beside:

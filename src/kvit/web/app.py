@@ -24,11 +24,17 @@ class App:
     """The top-level ASGI callable."""
 
     def __init__(
-        self, agents: AgentsDoor, routers: Sequence[Router], is_ready: Callable[[], bool], running: Running
+        self,
+        agents: AgentsDoor,
+        routers: Sequence[Router],
+        is_ready: Callable[[], bool],
+        running: Running,
+        troubles: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         self._agents = agents
         self._is_ready = is_ready
         self._running = running
+        self._troubles = troubles
         self._rest: Any = _application(routers) if routers else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -37,7 +43,7 @@ class App:
             if path.startswith(PREFIX):
                 await self._agents(scope, receive, send)
             elif path == "/healthz":
-                await _health(send, ready=self._is_ready())
+                await _health(send, self._troubles(), ready=self._is_ready())
             elif self._rest is not None:
                 await self._rest(scope, receive, send)
             else:
@@ -66,8 +72,10 @@ def _application(routers: Sequence[Router]) -> Litestar:
     return Litestar(route_handlers=list(routers), openapi_config=None, logging_config=None, debug=False)
 
 
-async def _health(send: Send, *, ready: bool) -> None:
-    await _say(send, 200 if ready else 503, b"ready\n" if ready else b"not ready\n")
+async def _health(send: Send, troubles: Sequence[str], *, ready: bool) -> None:
+    """What is wrong beside the doors stands below the answer and does not change it."""
+    lines = ["ready" if ready else "not ready", *troubles]
+    await _say(send, 200 if ready else 503, "".join(line + "\n" for line in lines).encode())
 
 
 async def _say(send: Send, status: int, body: bytes) -> None:
