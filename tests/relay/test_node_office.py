@@ -84,9 +84,9 @@ def test_calls_that_are_not_the_offices(send: InProcess, office: Office) -> None
     unknown = Office(send, key_id="k9", clock_us=lambda: send.now_us)
     assert unknown.call("state", checked=False).json["error"] == "key"
     assert office.call("nothing", {}).status == 404
-    for body in (b"[]", b"{", b"\xff", b"[" * 100_000):
+    for place, body in enumerate((b"[]", b"{", b"\xff", b"[" * 100_000)):
         call = wire.Call("POST", "/office/ack", "", body)
-        headers = wire.call_headers("k1", kit.KEY, call, send.now_us // 1_000_000, f"{len(body):016d}", 1)
+        headers = wire.call_headers("k1", kit.KEY, call, send.now_us // 1_000_000, f"{place:016d}", 1)
         assert send("POST", "/office/ack", "", body, headers).status == 400, body[:9]
 
 
@@ -112,7 +112,7 @@ def test_a_clock_that_is_off_is_told_and_learnt(send: InProcess, office: Office,
 def test_keys_are_replaced_without_a_gap(send: InProcess, office: Office) -> None:
     office.ask("keys", {"keys": {"k1": kit.KEY.hex(), "k2": "ab" * 32}})
     second = Office(send, "k2", b"\xab" * 32, office.generation, clock_us=lambda: send.now_us)
-    assert second.ask("state") == {**office.ask("state")}
+    assert second.ask("state")["epoch"] == office.ask("state")["epoch"]
     second.ask("keys", {"keys": {"k2": "ab" * 32}})
     assert office.call("state", checked=False).json["error"] == "key"
     assert second.ask("pull", {"after": 0})["rows"] == []
@@ -176,8 +176,8 @@ def test_agreements_are_replaced_as_a_whole_or_not_at_all(send: InProcess, offic
     assert send("GET", "/pay/qiwi", pay(1)).status == 404
     assert send("GET", "/pay/a", pay(1)).status == 200
     for wrong in (
-        [agreement("c"), agreement("c")], [agreement("c", networks=["nowhere"])], [agreement("c", exponent="2")],
-        [agreement("")], [agreement("c", dialect={"x": 1})], "none", [1],
+        [agreement("c"), agreement("c")], [agreement("c", networks=["nowhere"])],
+        [agreement("c", exponent="2")], [agreement("")], [agreement("c", dialect={"x": 1})], "none", [1],
     ):  # fmt: skip
         assert office.call("agreements", {"agreements": wrong}).status == 400, wrong
     assert office.ask("state")["agreements"] == ["a", "b"]
@@ -223,7 +223,8 @@ def test_a_delta_follows_the_version_in_use(send: InProcess, office: Office, tmp
     for wrong in (
         snapshot(4), snapshot(6, base_version=1), snapshot(6, base_version=4), snapshot(6, policy="maybe"),
         snapshot(6, includes_through=1), snapshot(6, accounts=[["1", "n", 1.5, "active"]]),
-        snapshot(6, accounts=[["1", "n", 1 << 70, "active"]]), snapshot(6, closing=[1]), snapshot(6, accounts=[1]),
+        snapshot(6, accounts=[["1", "n", 1 << 70, "active"]]),
+        snapshot(6, closing=[1]), snapshot(6, accounts=[1]),
     ):  # fmt: skip
         assert office.call("snapshot", wrong).status == 409, wrong
     assert office.ask("state")["snapshot"]["version"] == 5
