@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from kvit.domain.errors import NotAllowed
-from kvit.domain.model import RELAY_RECEIPTS_FROM
+from kvit.domain.relay_terms import RELAY_RECEIPTS_FROM
 from kvit.main.relay_acts import (
     accept_epoch,
     fetch_all,

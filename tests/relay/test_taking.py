@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from kvit.domain import days
-from kvit.domain.model import RELAY_RECEIPTS_FROM
+from kvit.domain.relay_terms import RELAY_RECEIPTS_FROM
 from kvit.relay import receipts
 from kvit.services.audit.verify import verify
 from kvit.services.periods import close, read_month

@@ -12,7 +12,7 @@ import typer
 
 from kvit.cli.shared import BILLER, JSON, choose_biller, guarded, house, print_json, print_table, say
 from kvit.domain.errors import NotFound, SettingsError
-from kvit.domain.model import RELAY_RECEIPTS_FROM
+from kvit.domain.relay_terms import RELAY_RECEIPTS_FROM
 
 if TYPE_CHECKING:
     from kvit.main.relays import RelayRoom

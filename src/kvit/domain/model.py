@@ -20,10 +20,7 @@ HELD = "held"
 RELEASED = "released"
 #: The account of a payment whose money is in suspense: there is no account with this id.
 NOBODY = 0
-#: Ids from here up are receipts that a relay has given; the books' own series never comes so far.
-RELAY_RECEIPTS_FROM = 1 << 62
-#: What payers of an agreement type where it is not an account's number.
-BY_INVOICE = "invoice"
+BY_INVOICE = "invoice"  # what payers of an agreement type where it is not an account's number
 ACTIVE = "active"
 CLOSED = "closed"
 #: The protocol of an agreement whose agent only sends and takes files: it has no door.

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: Ids from here up are receipts that a relay has given; the books' own series never comes so far.
+RELAY_RECEIPTS_FROM = 1 << 62
+
 #: What a relay does once its copy of the debts is too old.
 DATED = "dated"
 REFUSE = "refuse"

@@ -22,7 +22,6 @@ from sqlalchemy import (
 )
 
 from kvit.domain.model import (
-    RELAY_RECEIPTS_FROM,
     AdjustmentRow,
     ChargeRow,
     HoldRow,
@@ -32,6 +31,7 @@ from kvit.domain.model import (
     PaymentRow,
     VoidRow,
 )
+from kvit.domain.relay_terms import RELAY_RECEIPTS_FROM
 from kvit.services.audit.facts import (
     AccountFact,
     AdjustmentFact,

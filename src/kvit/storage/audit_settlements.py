@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from sqlalchemy import and_, select
 
 from kvit.domain.file_rows import ResolutionRow, SettlementRow
-from kvit.domain.model import RELAY_RECEIPTS_FROM
+from kvit.domain.relay_terms import RELAY_RECEIPTS_FROM
 from kvit.services.audit.facts import AnnouncedFact, CloseFact, ResolutionFact, SettlementFact
 from kvit.storage.audit_streams import FileStreams
 from kvit.storage.rows import columns_of

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
 
-from kvit.domain.model import HELD, RELAY_RECEIPTS_FROM
+from kvit.domain.model import HELD
 from kvit.domain.relay_rows import AT_RELAY, TO_OFFICE, TO_RELAY, RelayDoorRow
+from kvit.domain.relay_terms import RELAY_RECEIPTS_FROM
 from kvit.storage.engine import Database
 from kvit.storage.schema import accounts, holds, journal, payments
 from kvit.storage.schema_relays import relay_doors, relay_epochs, relay_told

@@ -8,7 +8,7 @@ a relay has the relay's receipt: of them the place of the record in the chain te
 from __future__ import annotations
 
 from kvit.domain.journal import digest_of
-from kvit.domain.model import RELAY_RECEIPTS_FROM
+from kvit.domain.relay_terms import RELAY_RECEIPTS_FROM
 from kvit.services.audit.bundles import Bundle
 from kvit.services.audit.facts import AuditBook, CloseFact
 from kvit.services.audit.report import Findings
