@@ -32,7 +32,7 @@ from kvit.relay import receipts
 from kvit.relay.node import inbox, store
 from kvit.relay.node.terms import contract
 from tests.relay import node_kit as kit
-from tests.relay.node_kit import InProcess, Office, agreement, pay, ready, snapshot, touch
+from tests.relay.node_kit import InProcess, Office, OverHttp, agreement, pay, ready, snapshot, started, touch
 
 
 @pytest.fixture
@@ -358,3 +358,26 @@ def test_what_is_unknown_is_a_no_only_where_the_inbox_has_everything(send: InPro
     assert [type(one) for one in answers()] == [TryLater] * 4
     office.ask("agreements", {"agreements": [agreement(complete=True)]})
     assert answers() == [NoSuchTxn("x"), NoSuchTxn("x"), NoSuchTxn("x"), Statement()]
+
+
+def test_a_time_at_the_end_of_all_times_is_taken_all_the_same(send: InProcess, office: Office) -> None:
+    query = pay(1).replace("20250314091530", "99991231235959")
+    first = send("GET", "/pay/qiwi", query)
+    assert b"<result>0</result>" in first.body
+    assert send("GET", "/pay/qiwi", query).body == first.body
+
+
+def test_a_body_without_a_length_is_not_taken_for_none(send: InProcess, office: Office) -> None:
+    assert send("POST", "/pay/qiwi", pay(1), headers={"Transfer-Encoding": "chunked"}).status == 400
+    send.environ["wsgi.input_terminated"] = True
+    assert send("POST", "/pay/qiwi", pay(1), headers={"Transfer-Encoding": "chunked"}).status == 200
+
+
+def test_a_name_with_an_underscore_is_nobodys_header(tmp_path: Path) -> None:
+    with started(tmp_path) as (_, port):
+        over = OverHttp(port)
+        office = ready(over, tmp_path, agreement(networks=["198.51.100.0/24"]))
+        written = [agreement(networks=["198.51.100.0/24"])]
+        office.ask("agreements", {"agreements": written, "trusted_proxies": ["127.0.0.1"]})
+        assert over("GET", "/pay/qiwi", pay(1), headers={"X_Forwarded_For": "198.51.100.7"}).status == 403
+        assert over("GET", "/pay/qiwi", pay(1), headers={"X-Forwarded-For": "198.51.100.7"}).status == 200

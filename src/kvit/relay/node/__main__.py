@@ -17,6 +17,13 @@ QUIET_S_MAX = 10
 class _Handler(WSGIRequestHandler):
     timeout = QUIET_S_MAX
 
+    def parse_request(self) -> bool:
+        """``X_Forwarded_For`` would be taken for ``X-Forwarded-For`` further on: such names are dropped."""
+        is_read = super().parse_request()
+        for name in [name for name in getattr(self, "headers", ()) if "_" in name]:
+            del self.headers[name]
+        return is_read
+
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's word
         """Nothing: addresses of requests hold numbers of clients."""
 

@@ -40,6 +40,7 @@ class Copy:
     account_day_cap_minor: Optional[int]
     day_cap_minor: Optional[int]
     closing: Tuple[str, ...]
+    number_of_accounts: int
 
     def is_old(self, now_us: int) -> bool:
         """Is it past its end?"""
@@ -76,7 +77,7 @@ def _copy(row: sqlite3.Row) -> Copy:
     return Copy(
         row["scope"], row["copy_id"], row["version"], head["as_of_us"], head["includes_through"],
         head["policy"], head["expires_at_us"], caps.get("payment"), caps.get("account_day"), caps.get("day"),
-        tuple(head["closing"]),
+        tuple(head["closing"]), head["number_of_accounts"],
     )  # fmt: skip
 
 
@@ -90,8 +91,8 @@ def account(connection: sqlite3.Connection, copy: Copy, number: str) -> Optional
     return None if row is None else Account(row["name"], row["balance_minor"], row["status"])
 
 
-def count(connection: sqlite3.Connection, copy: Copy) -> int:
-    row = store.one(connection, "SELECT count(*) FROM accounts WHERE copy_id = ?", copy.copy_id)
+def _count(connection: sqlite3.Connection, copy_id: int) -> int:
+    row = store.one(connection, "SELECT count(*) FROM accounts WHERE copy_id = ?", copy_id)
     return 0 if row is None else int(row[0])
 
 
@@ -173,8 +174,9 @@ def _turn(connection: sqlite3.Connection, scope: str, staged: sqlite3.Row, base_
         )
         connection.execute("DELETE FROM accounts WHERE copy_id = ? AND status = ''", (before["copy_id"],))
         copy_id = before["copy_id"]
+    head = {**json.loads(staged["head"]), "number_of_accounts": _count(connection, copy_id)}
     connection.execute(
-        "INSERT OR REPLACE INTO copies VALUES (?, ?, ?, ?)", (scope, copy_id, version, staged["head"])
+        "INSERT OR REPLACE INTO copies VALUES (?, ?, ?, ?)", (scope, copy_id, version, json.dumps(head))
     )
     connection.execute("DELETE FROM staged WHERE scope = ? AND version <= ?", (scope, version))
 

@@ -105,6 +105,9 @@ def _do(call: Call) -> Dict[str, Any]:
     _, needs_lease, work = known
     if name == "pull":
         return _pull(call)
+    if name == "state":
+        with store.reading(call.connection):
+            return _state(call)
     with store.writing(call.connection):
         if needs_lease:
             _check_lease(call)
@@ -177,7 +180,7 @@ def _state(call: Call) -> Dict[str, Any]:
             "version": copy.version,
             "as_of_us": copy.as_of_us,
             "includes_through": copy.includes_through,
-            "number_of_accounts": copies.count(connection, copy),
+            "number_of_accounts": copy.number_of_accounts,
         }
         for copy in copies.all_copies(connection)
     }
@@ -297,7 +300,7 @@ def _snapshot(call: Call) -> Dict[str, Any]:
 def _commit(call: Call) -> Dict[str, Any]:
     parts = keys.whole(call.body, "parts") or None
     copy = copies.commit(call.connection, _scope(call), keys.whole(call.body, "version"), parts)
-    return {"version": copy.version, "number_of_accounts": copies.count(call.connection, copy)}
+    return {"version": copy.version, "number_of_accounts": copy.number_of_accounts}
 
 
 def _agreements(call: Call) -> Dict[str, Any]:

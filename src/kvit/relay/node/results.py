@@ -25,7 +25,7 @@ def posted(row: sqlite3.Row, contract: Contract, *, repeat: bool) -> Posted:
         amount_minor=row["amount_minor"],
         currency=row["currency"],
         received_at=moment(row["posted_at_us"], contract.zone),
-        network_at=_network_at(row, contract),
+        network_at=network_at(row, contract),
         service=row["service"],
         repeat=repeat,
         held_at=None if held_at_us is None else moment(held_at_us, contract.zone),
@@ -43,7 +43,7 @@ def held(row: sqlite3.Row, contract: Contract, *, repeat: bool) -> Held:
         currency=row["currency"],
         held_at=moment(row["held_at_us"], contract.zone),
         expires_at=None if expires_at_us is None else moment(expires_at_us, contract.zone),
-        network_at=_network_at(row, contract),
+        network_at=network_at(row, contract),
         service=row["service"],
         repeat=repeat,
     )
@@ -73,6 +73,9 @@ def is_over(row: sqlite3.Row, now_us: int) -> bool:
     return row["state"] == HELD and row["expires_at_us"] is not None and now_us >= row["expires_at_us"]
 
 
-def _network_at(row: sqlite3.Row, contract: Contract) -> Optional[datetime]:
+def network_at(row: sqlite3.Row, contract: Contract) -> Optional[datetime]:
     at_us = instant_us(row["network_time"], contract.zone)
-    return None if at_us is None else moment(at_us, contract.zone)
+    try:
+        return None if at_us is None else moment(at_us, contract.zone)
+    except OverflowError:  # outside years 1 to 9999 there
+        return None

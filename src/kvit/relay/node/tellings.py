@@ -86,10 +86,10 @@ def _day(row: sqlite3.Row, contract: Contract) -> str:
     """The day that a payment counts for: the network's, unless its clock is broken."""
     at_us = row["posted_at_us"] if row["posted_at_us"] is not None else row["at_us"]
     ours = moment(at_us, contract.zone).date()
-    network_us = instant_us(row["network_time"], contract.zone)
-    if network_us is None:
+    network_at = results.network_at(row, contract)
+    if network_at is None:
         return ours.isoformat()
-    theirs = moment(network_us, contract.zone).date()
+    theirs = network_at.date()
     is_used = -AHEAD_DAYS_MAX <= (ours - theirs).days <= BEHIND_DAYS_MAX
     return (theirs if is_used else ours).isoformat()
 

@@ -67,6 +67,8 @@ def body_of(asked: Asked, most: int) -> bytes:
     length = _length(asked.headers.get("content-length", ""))
     if length is None:
         if not asked.environ.get("wsgi.input_terminated") or stream is None:
+            if "transfer-encoding" in asked.headers:
+                raise Cut("has no length, and this server cannot do without")
             return b""
         body = bytes(stream.read(most + 1))
     else:
