@@ -9,13 +9,14 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from kvit.domain.errors import NotAllowed
+from kvit.domain.errors import NotAllowed, NotFound
 from kvit.domain.relay_terms import RELAY_RECEIPTS_FROM
 from kvit.main.relay_acts import (
     accept_epoch,
     fetch_all,
     move_to_office,
     pair,
+    resolve,
     take_over,
     verify_receipts,
 )
@@ -112,6 +113,7 @@ def test_a_wiped_node_stops_the_office_until_a_person_says_so(office: Affiliate)
     assert office.host.pay("77", "1001", 100), "and this one is known in the office"
     assert look(office).states == {"posted": 1, "repeat": 1}
     assert alarms(office) == ["receipt"]
+    assert office.room.status()[0]["quarantined"] == []
     assert office.bureau.due("1001") == 50_000 - 300
 
 
@@ -231,3 +233,25 @@ def _payments(office: Affiliate) -> list[dict[str, object]]:
 
     with office.bureau.database.read() as connection:
         return [dict(row) for row in connection.execute(select(payments)).mappings()]
+
+
+def test_what_waits_for_a_person_is_shown_whole(office: Affiliate) -> None:
+    assert office.host.pay("77", "1001", 100)
+    look(office)
+    import sqlite3
+
+    with sqlite3.connect(office.host.folder / "relay.sqlite") as connection:
+        connection.execute("DELETE FROM payments")
+    connection.close()
+    assert office.host.pay("77", "1001", 900), "the host has forgotten what it took"
+    assert look(office).states == {"quarantine": 1}
+    (waiting,) = office.room.status()[0]["quarantined"]
+    assert (waiting["txn"], waiting["row"]["amount_minor"]) == ("77", 900)
+    assert alarms(office) == ["quarantine"]
+    assert office.bureau.due("1001") == 49_900
+    with pytest.raises(NotAllowed):
+        resolve(office.room, "main", 2, " ", "cli:anna")
+    with pytest.raises(NotFound):
+        resolve(office.room, "main", 1, "seen", "cli:anna")
+    assert resolve(office.room, "main", 2, "the bank has taken it back", "cli:anna") == 0
+    assert alarms(office) == []

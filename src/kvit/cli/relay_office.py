@@ -1,4 +1,4 @@
-"""``kvit relay pair|status|fetch|takeover|recover|move``: the office's side of a relay."""
+"""``kvit relay pair|status|fetch|takeover|recover|move|resolve``: the office's side of a relay."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from kvit.cli.shared import BILLER, JSON, choose_biller, guarded, house, print_json, print_table, say
+from kvit.cli.shared import BILLER, JSON, author, choose_biller, guarded, house, print_json, print_table, say
 from kvit.domain.errors import NotFound, SettingsError
 from kvit.domain.relay_terms import RELAY_RECEIPTS_FROM
 
@@ -32,7 +32,7 @@ def add(room: typer.Typer) -> None:
     """Put these commands beside ``build``."""
     for name, command in (
         ("pair", pair), ("status", status), ("fetch", fetch), ("takeover", takeover), ("recover", recover),
-        ("move", move),
+        ("move", move), ("resolve", resolve),
     ):  # fmt: skip
         room.command(name)(command)
 
@@ -233,3 +233,22 @@ def move(
         print_json({"agreement": agreement, "door": to, "rows": taken})
     else:
         say(f"The door of {agreement} is at {to} now." + (f" {taken} rows came before." if taken else ""))
+
+
+@guarded
+def resolve(
+    sequence: int = typer.Argument(..., help="The row, as `kvit relay status --json` shows it."),
+    reason: str = typer.Option(..., "--reason", help="What was done about it."),
+    relay: str = RELAY,
+    biller: str = BILLER,
+    json_output: bool = JSON,
+) -> None:
+    """Say what was done about a row in quarantine. It is not booked by this; the reason says where it is."""
+    from kvit.main.relay_acts import resolve as resolve_row
+
+    with _room(biller) as room:
+        left = resolve_row(room, relay, sequence, reason, author())
+    if json_output:
+        print_json({"sequence": sequence, "waiting": left})
+    else:
+        say(f"Row {sequence} waits no more; {left} others do.")

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from kvit.domain.errors import NotAllowed, NotFound
+from kvit.domain.journal import digest_of
+from kvit.domain.model import JournalRow
 from kvit.domain.relay_rows import AT_OFFICE, AT_RELAY, TO_OFFICE, TO_RELAY, TRUSTED, RelayRow
 from kvit.main.relays import Line, RelayRoom
 from kvit.relay import receipts
+from kvit.relay.office.alarms import Alarms
 from kvit.relay.office.client import Node
 from kvit.relay.office.doors import why_not
 from kvit.storage.relays import RelayKeys
@@ -223,3 +226,20 @@ def verify_receipts(room: RelayRoom, relay_id: str, given: list[int]) -> list[Fo
         sequence = parts.sequence if parts else 0
         found.append(FoundReceipt(receipt, is_ours, epoch, sequence, receipt in booked))
     return found
+
+
+def resolve(room: RelayRoom, relay_id: str, sequence: int, reason: str, author: str) -> int:
+    """Say what was done about a row in quarantine; how many are left. Raises ``NotAllowed``, ``NotFound``."""
+    if not reason.strip():
+        raise NotAllowed("say with --reason what was done about it; nothing was changed")
+    row, now_us, biller_id = room.relays.find(relay_id), room.now_us(), room.biller.biller_id
+    subject = f"{row.relay_id}/{sequence}"
+
+    def record(journal_id: int) -> JournalRow:
+        digest = digest_of("relay-row", biller_id, subject)
+        return JournalRow(biller_id, journal_id, now_us, author, "relay.resolved", subject, digest, reason)
+
+    left = room.relays.resolve(row.relay_id, sequence, reason.strip(), record)
+    if not left:
+        Alarms(room.relays, row.relay_id, room.now_us).clear("quarantine")
+    return left

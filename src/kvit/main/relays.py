@@ -151,7 +151,7 @@ class RelayRoom:
     def _status(self, row: RelayRow) -> dict[str, Any]:
         epoch = self.relays.epoch(row.relay_id)
         doors = [one for one in self.relays.doors() if one.relay_id == row.relay_id]
-        zone = self.biller.timezone
+        zone, waiting = self.biller.timezone, self.relays.quarantine(row.relay_id)
 
         def when(at_us: int | None) -> str:
             return days.from_us(at_us, zone).isoformat(timespec="seconds") if at_us else ""
@@ -168,7 +168,12 @@ class RelayRoom:
                  "copy_as_of": when(one.as_of_us)}
                 for one in doors
             ],
-            "quarantine": len(self.relays.quarantine(row.relay_id)),
+            "quarantine": len(waiting),
+            "quarantined": [
+                {"epoch": one.epoch, "sequence": one.sequence, "agreement": one.agreement_id, "txn": one.txn,
+                 "reason": one.reason, "row": json.loads(one.content)}
+                for one in waiting
+            ],
             "alarms": [
                 {"alarm": one.alarm, "since": when(one.raised_at_us), "detail": one.detail}
                 for one in self.relays.alarms(row.relay_id)

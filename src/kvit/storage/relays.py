@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import func, insert, select, update
 
 from kvit.domain.errors import NotAllowed, NotFound
+from kvit.domain.model import JournalRow
 from kvit.domain.relay_rows import (
     OVER,
     QUARANTINED,
+    RESOLVED,
     TRUSTED,
     WAITING,
     RelayAlarmRow,
@@ -19,6 +21,7 @@ from kvit.domain.relay_rows import (
     RelayInboxRow,
     RelayRow,
 )
+from kvit.storage import billers
 from kvit.storage.relay_doors import SqlRelayDoors
 from kvit.storage.schema import payments
 from kvit.storage.schema_relays import (
@@ -166,6 +169,25 @@ class SqlRelays(SqlRelayDoors):
         )
         with self._database.read() as connection:
             return [RelayInboxRow(*row) for row in connection.execute(query)]
+
+    def resolve(self, relay_id: str, sequence: int, reason: str, record: Callable[[int], JournalRow]) -> int:
+        """A person has dealt with a row that waited; how many wait still. Raises ``NotFound``."""
+        mine = relay_rows.c
+        here = (
+            mine.biller_id == self._biller_id,
+            mine.relay_id == relay_id,
+            mine.state == QUARANTINED,
+        )
+        with self._database.write() as connection:
+            changed = connection.execute(
+                update(relay_rows)
+                .where(*here, mine.sequence == sequence)
+                .values(state=RESOLVED, reason=reason)
+            )
+            if not changed.rowcount:
+                raise NotFound(f"no row {sequence} of {relay_id} waits; nothing was changed")
+            billers.write_journal(connection, [record(billers.take_ids(connection, 1)[0])])
+            return int(connection.execute(select(func.count()).where(*here)).scalar_one())
 
     def booked_receipts(self, receipts: Sequence[int]) -> set[int]:
         """Which of these are receipts of payments in the books."""
