@@ -156,6 +156,7 @@ def test_eight_first_requests_on_an_empty_folder(pyz: Path, tmp_path: Path) -> N
     assert len(office.ask("state")["epoch"]) == 32
 
 
+@pytest.mark.slow
 def test_eight_processes_and_many_copies_of_one_payment(pyz: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
     program = pyz.parent / "kvit.cgi"
@@ -188,6 +189,7 @@ def _accepted_is_there(office: Office, accepted: dict[int, bytes], asked: int) -
     assert missing == []
 
 
+@pytest.mark.slow
 def test_killed_while_paying(pyz: Path, tmp_path: Path) -> None:
     """120 payments; the server is killed six times while it works; nothing acknowledged is missing."""
     data = tmp_path / "data"
@@ -219,6 +221,7 @@ def test_killed_while_paying(pyz: Path, tmp_path: Path) -> None:
             assert office.send("GET", "/pay/qiwi", pay(one)).body == body
 
 
+@pytest.mark.slow
 def test_killed_under_cgi(pyz: Path, tmp_path: Path) -> None:
     """Processes are killed at moments spread over their whole work."""
     data = tmp_path / "data"
