@@ -89,7 +89,7 @@ class World:
         )  # fmt: skip
         self.copy = snapshot(accounts=[])
         self.receipts: list[int] = []
-        patch.setattr(inbox, "_receipt", lambda connection, sequence: self.next_receipt(sequence))
+        patch.setattr(inbox, "receipt_of", lambda connection, sequence: self.next_receipt(sequence))
 
     def next_receipt(self, sequence: int) -> int:
         return self.receipts.pop(0) if self.receipts else sequence

@@ -47,18 +47,10 @@ class Call:
     body: bytes = b""
 
 
-def sign(  # noqa: PLR0913, PLR0917 - every part of a call that is signed
-    key: bytes,
-    method: str,
-    path: str,
-    query: str,
-    time_s: int,
-    nonce: str,
-    body: bytes,
-    generation: int = 0,
-) -> str:
+def sign(key: bytes, call: Call, time_s: int, nonce: str, generation: int = 0) -> str:
     """The MAC of a call: hexadecimal HMAC-SHA256. ``generation`` is what the header of that name says."""
-    return _mac(key, "kvit-call-1", method, path, query, str(time_s), nonce, _digest(body), str(generation))
+    parts = (call.method, call.path, call.query, str(time_s), nonce, _digest(call.body), str(generation))
+    return _mac(key, "kvit-call-1", *parts)
 
 
 def sign_answer(key: bytes, status: int, time_s: int, nonce: str, body: bytes) -> str:
@@ -70,7 +62,7 @@ def call_headers(
     key_id: str, key: bytes, call: Call, time_s: int, nonce: str, generation: int = 0
 ) -> Dict[str, str]:
     """The five headers of a call."""
-    mac = sign(key, call.method, call.path, call.query, time_s, nonce, call.body, generation)
+    mac = sign(key, call, time_s, nonce, generation)
     return {TIME: str(time_s), NONCE: nonce, KEY: key_id, GENERATION: str(generation), MAC: mac}
 
 
@@ -101,7 +93,7 @@ def verify(
     if key is None:
         return WRONG_KEY
     time_s = int(given[TIME])
-    expected = sign(key, call.method, call.path, call.query, time_s, given[NONCE], call.body, int(generation))
+    expected = sign(key, call, time_s, given[NONCE], int(generation))
     if not hmac.compare_digest(expected.encode(), given[MAC].encode("utf-8", "replace")):
         return WRONG_MAC
     if abs(now_s - time_s) > CLOCK_S_MAX:

@@ -8,21 +8,17 @@ office decides.
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from dataclasses import dataclass, replace
-from typing import Any, Dict, Mapping, Optional, Union
+from dataclasses import replace
+from typing import Any, Dict, Optional, Union
 
 from kvit.domain.messages import (
-    EXPIRED,
     BadAmount,
     Command,
     Conflict,
-    Found,
     Hold,
     ListPosted,
     Lookup,
-    NoSuchAccount,
     NoSuchTxn,
     Post,
     Refused,
@@ -31,38 +27,36 @@ from kvit.domain.messages import (
     TryLater,
     Void,
 )
-from kvit.relay import receipts
 from kvit.relay.node import copies, results, store, tellings
-from kvit.relay.node.copies import Account, Copy
+from kvit.relay.node.copies import Copy
+from kvit.relay.node.entries import (
+    Case as Case,
+)
+from kvit.relay.node.entries import (
+    Entry,
+    append,
+    change,
+    content_of,
+    payment,
+    receipt_of,
+    told_again,
+    void_content,
+)
+from kvit.relay.node.places import CAPPED, Place, invoice_refusal, is_capped, look_up, place_of
 from kvit.relay.node.results import HELD, POSTED, RELEASED, VOIDED
 from kvit.relay.node.terms import Contract
 
-ACTIVE = "active"
 NETWORK_CANCELLED = "cancelled by the network"
 ASKED, FORBIDDEN, GRANTED = "asked", "forbidden", "granted"
-_DAY_US = 86_400_000_000
 
-NO_COPY = TryLater("no copy")
-OLD_COPY = TryLater("old copy")
-CAPPED = TryLater("cap")
-CLOSED = TryLater("closed")
 UNSURE = TryLater("unsure")
-
-
-@dataclass(frozen=True)
-class Case:
-    """One command at one door, and what the request was."""
-
-    contract: Contract
-    now_us: int
-    raw: Mapping[str, Any]
 
 
 def decide(connection: sqlite3.Connection, case: Case, command: Command) -> Result:
     """The result of one command; committed when this returns. Raises ``sqlite3.Error``: nothing is known."""
     if isinstance(command, Lookup):
         with store.reading(connection):
-            return _look_up(connection, case, command)
+            return look_up(connection, case, command)
     with store.writing(connection):
         if isinstance(command, (Post, Hold)):
             return _take(connection, case, command)
@@ -73,119 +67,6 @@ def decide(connection: sqlite3.Connection, case: Case, command: Command) -> Resu
         if isinstance(command, ListPosted):
             return tellings.statement(connection, case.contract, command, case.now_us)
     return UNSURE  # notes are kept by the office alone
-
-
-# --- who may be paid -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Place:
-    """The client that a number stands for, and what is due by the copy and our own inbox."""
-
-    copy: Copy
-    account: Account
-    due_minor: int
-
-
-def _look_up(connection: sqlite3.Connection, case: Case, command: Lookup) -> Result:
-    contract = case.contract
-    place = _place(connection, case, command.number, command.service)
-    if not isinstance(place, Place):
-        return place
-    refusal = _invoice(connection, case, place, command.number, command.amount_minor)
-    if refusal is not None:
-        return refusal
-    if command.amount_minor is not None:
-        limits = contract.outside_limits(command.amount_minor, command.service, place.copy.payment_cap_minor)
-        if limits is not None:
-            return limits
-    if _is_capped(connection, case, place.copy, command.number, command.amount_minor or 1):
-        return CAPPED
-    due_minor, advance_minor = max(place.due_minor, 0), max(-place.due_minor, 0)
-    return Found(
-        command.number, due_minor, advance_minor, contract.currency, place.account.name, exact=contract.exact
-    )
-
-
-def _place(
-    connection: sqlite3.Connection, case: Case, number: str, service: str, currency: str = ""
-) -> Union[Place, Result]:
-    contract = case.contract
-    if contract.closed:
-        return CLOSED
-    refusal = contract.not_allowed(service, currency, case.now_us)
-    if refusal is not None:
-        return refusal
-    copy = copies.copy_for(connection, contract.agreement)
-    if copy is None:
-        return NO_COPY
-    is_old = copy.is_old(case.now_us)
-    if is_old and copy.policy == "refuse":
-        return OLD_COPY
-    account = copies.account(connection, copy, number)
-    if account is None or not account.status:
-        return OLD_COPY if is_old else NoSuchAccount(number)
-    if account.status != ACTIVE or number in copy.closing:
-        return Refused("account-closed")
-    return Place(copy, account, account.balance_minor - _own_minor(connection, contract, copy, number))
-
-
-def _own_minor(connection: sqlite3.Connection, contract: Contract, copy: Copy, number: str) -> int:
-    """What was paid here and is not yet contained in the copy."""
-    row = store.one(
-        connection,
-        "SELECT coalesce(sum((seq_posted > ?) * amount_minor), 0)"
-        " - coalesce(sum((state = ? AND seq_ended > ?) * amount_minor), 0)"
-        " FROM payments WHERE biller = ? AND number = ? AND seq_posted IS NOT NULL",
-        copy.includes_through, VOIDED, copy.includes_through, contract.biller, number,
-    )  # fmt: skip
-    return 0 if row is None else int(row[0])
-
-
-def _invoice(
-    connection: sqlite3.Connection, case: Case, place: Place, number: str, amount_minor: Optional[int]
-) -> Optional[Result]:
-    """Why an invoice cannot be paid with this sum: it has one sum, taken once."""
-    contract = case.contract
-    if not contract.exact:
-        return None
-    if place.due_minor <= 0:
-        return Refused("already-paid")
-    standing = store.one(
-        connection,
-        "SELECT 1 FROM payments WHERE biller = ? AND number = ? AND state = ?"
-        " AND (expires_at_us IS NULL OR expires_at_us > ?)",
-        contract.biller, number, HELD, case.now_us,
-    )  # fmt: skip
-    if standing is not None:
-        return Refused("being-paid")
-    is_any = place.copy.policy == "any" and place.copy.is_old(case.now_us)
-    if amount_minor is None or amount_minor == place.due_minor or is_any:
-        return None
-    return BadAmount(amount_minor, place.due_minor, place.due_minor)
-
-
-def _is_capped(
-    connection: sqlite3.Connection, case: Case, copy: Copy, number: str, amount_minor: int
-) -> bool:
-    """Would this sum go above what may be taken for the account, or at this door, on one day (of UTC)?"""
-    since_us = case.now_us - case.now_us % _DAY_US
-    contract = case.contract
-    for cap_minor, whose, values in (
-        (copy.account_day_cap_minor, "biller = ? AND number = ?", (contract.biller, number)),
-        (copy.day_cap_minor, "agreement = ?", (contract.agreement,)),
-    ):
-        if cap_minor is None:
-            continue
-        row = store.one(
-            connection,
-            "SELECT coalesce(sum(amount_minor), 0) FROM payments WHERE " + whose  # noqa: S608 - our own words
-            + " AND at_us >= ? AND state IN (?, ?, ?)",
-            *values, since_us, HELD, POSTED, VOIDED,
-        )  # fmt: skip
-        if row is not None and int(row[0]) + amount_minor > cap_minor:
-            return True
-    return False
 
 
 # --- taking payments -------------------------------------------------------------------------------
@@ -201,7 +82,7 @@ def _take(connection: sqlite3.Connection, case: Case, command: Union[Post, Hold]
     if not _is_same(contract, command, row):
         store.put(connection, "conflicts", store.get_int(connection, "conflicts") + 1)
         return Conflict(command.txn)
-    row = _told(connection, contract, row, case.now_us)
+    row = told_again(connection, contract, row, case.now_us)
     if row["state"] == POSTED:
         return results.posted(row, contract, repeat=True)
     if row["state"] != HELD:
@@ -220,16 +101,16 @@ def _first(connection: sqlite3.Connection, case: Case, command: Union[Post, Hold
         if command.amount_minor < 1:
             return BadAmount(command.amount_minor, 1)
         return _accept(connection, case, command, copy)
-    place = _place(connection, case, command.number, command.service, command.currency)
+    place = place_of(connection, case, command.number, command.service, command.currency)
     if not isinstance(place, Place):
         return place
-    refusal = _invoice(connection, case, place, command.number, command.amount_minor)
+    refusal = invoice_refusal(connection, case, place, command.number, command.amount_minor)
     if refusal is not None:
         return refusal
     limits = contract.outside_limits(command.amount_minor, command.service, place.copy.payment_cap_minor)
     if limits is not None:
         return limits
-    if _is_capped(connection, case, place.copy, command.number, command.amount_minor):
+    if is_capped(connection, case, place.copy, command.number, command.amount_minor):
         return CAPPED
     return _accept(connection, case, command, copy)
 
@@ -242,10 +123,10 @@ def _accept(
     expires_at_us = None
     if isinstance(command, Hold) and command.lifetime_s:
         expires_at_us = now_us + command.lifetime_s * 1_000_000
-    content = _content(contract, command, expires_at_us)
+    content = content_of(contract, command, expires_at_us)
     version = 0 if copy is None else copy.version
     sequence = store.get_int(connection, "last_sequence") + 1
-    receipt = _receipt(connection, sequence)
+    receipt = receipt_of(connection, sequence)
     entry = Entry("hold" if is_hold else "pay", command.txn, receipt, content, version)
     append(connection, case, entry)
     connection.execute(
@@ -271,9 +152,9 @@ def _post_held(connection: sqlite3.Connection, case: Case, command: Post, row: s
         command, number=row["number"], amount_minor=row["amount_minor"], service=row["service"],
         currency=row["currency"],
     )  # fmt: skip
-    content = _content(contract, written, None)
+    content = content_of(contract, written, None)
     sequence = append(connection, case, Entry("post_hold", command.txn, row["receipt"], content, 0))
-    _change(connection, row, {"state": POSTED, "posted_at_us": case.now_us, "seq_posted": sequence})
+    change(connection, row, {"state": POSTED, "posted_at_us": case.now_us, "seq_posted": sequence})
     after = payment(connection, contract, command.txn)
     assert after is not None
     return results.posted(after, contract, repeat=False)
@@ -306,18 +187,18 @@ def _void(connection: sqlite3.Connection, case: Case, command: Void) -> Result:
     ):
         return Conflict(command.txn or row["txn"])
     was_held = row["state"] == HELD
-    row = _told(connection, contract, row, case.now_us)
+    row = told_again(connection, contract, row, case.now_us)
     if row["state"] == POSTED:
         return _refund(connection, case, command, row)
     if row["refund"] == GRANTED:  # nobody has heard it yet
-        _change(connection, row, {"refund": ""})
+        change(connection, row, {"refund": ""})
         return results.voided(row, contract, repeat=False)
     if row["state"] != HELD:
         return results.voided(row, contract, repeat=not was_held)
     reason = command.reason or NETWORK_CANCELLED
-    entry = Entry("void", row["txn"], row["receipt"], _void_content(row, command, reason), 0)
+    entry = Entry("void", row["txn"], row["receipt"], void_content(row, command, reason), 0)
     sequence = append(connection, case, entry)
-    _change(
+    change(
         connection,
         row,
         {"state": RELEASED, "ended_at_us": case.now_us, "seq_ended": sequence, "reason": reason,
@@ -334,9 +215,9 @@ def _refund(connection: sqlite3.Connection, case: Case, command: Void, row: sqli
         return Refused("void-forbidden")
     if row["refund"] != ASKED:
         reason = command.reason or NETWORK_CANCELLED
-        entry = Entry("void", row["txn"], row["receipt"], _void_content(row, command, reason), 0)
+        entry = Entry("void", row["txn"], row["receipt"], void_content(row, command, reason), 0)
         sequence = append(connection, case, entry)
-        _change(
+        change(
             connection,
             row,
             {"refund": ASKED, "seq_ended": sequence, "reason": reason, "void_txn": command.void_txn},
@@ -352,7 +233,7 @@ def settle_refund(connection: sqlite3.Connection, sequence: int, *, granted: boo
     done: Dict[str, Any] = {"refund": FORBIDDEN, "seq_ended": None}
     if granted:
         done = {"refund": GRANTED, "state": VOIDED, "ended_at_us": now_us}
-    _change(connection, row, done)
+    change(connection, row, done)
     return True
 
 
@@ -382,92 +263,4 @@ def _status(connection: sqlite3.Connection, case: Case, command: Status) -> Resu
     row = payment(connection, contract, command.txn)
     if row is None:
         return NoSuchTxn(command.txn) if contract.complete else UNSURE
-    return tellings.told(_told(connection, contract, row, case.now_us), contract, case.now_us)
-
-
-def payment(connection: sqlite3.Connection, contract: Contract, txn: str) -> Optional[sqlite3.Row]:
-    return store.one(
-        connection, "SELECT * FROM payments WHERE agreement = ? AND txn = ?", contract.agreement, txn
-    )
-
-
-def _told(connection: sqlite3.Connection, contract: Contract, row: sqlite3.Row, now_us: int) -> sqlite3.Row:
-    """Count that it was asked again. A hold that is over is written as such: no clock brings it back."""
-    changes: Dict[str, Any] = {"attempts": row["attempts"] + 1}
-    if results.is_over(row, now_us):
-        changes.update(state=EXPIRED, ended_at_us=now_us)
-    _change(connection, row, changes)
-    after = payment(connection, contract, row["txn"])
-    assert after is not None
-    return after
-
-
-def _change(connection: sqlite3.Connection, row: sqlite3.Row, changes: Mapping[str, Any]) -> None:
-    names = ", ".join(name + " = ?" for name in changes)
-    connection.execute(
-        "UPDATE payments SET " + names + " WHERE agreement = ? AND txn = ?",  # noqa: S608 - our own names
-        (*changes.values(), row["agreement"], row["txn"]),
-    )
-
-
-# --- the inbox -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What becomes a row of the inbox."""
-
-    kind: str
-    txn: str
-    receipt: int
-    content: Mapping[str, Any]
-    snapshot_version: int
-
-
-def append(connection: sqlite3.Connection, case: Case, entry: Entry) -> int:
-    """The next row of the inbox; its sequence has no gap, for it is counted in the same transaction."""
-    sequence = store.get_int(connection, "last_sequence") + 1
-    store.put(connection, "last_sequence", sequence)
-    connection.execute(
-        "INSERT INTO inbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
-        (
-            sequence, case.contract.agreement, entry.txn, entry.kind, entry.receipt, case.now_us,
-            entry.snapshot_version, json.dumps(entry.content),
-            json.dumps(case.raw),
-        ),
-    )  # fmt: skip
-    return sequence
-
-
-def _receipt(connection: sqlite3.Connection, sequence: int) -> int:
-    key = bytes.fromhex(store.get(connection, "receipt_key"))
-    return receipts.make(store.get_int(connection, "relay"), sequence, store.get(connection, "epoch"), key)
-
-
-def _content(contract: Contract, command: Union[Post, Hold], expires_at_us: Optional[int]) -> Dict[str, Any]:
-    return {
-        "number": command.number,
-        "amount_minor": command.amount_minor,
-        "currency": command.currency or contract.currency,
-        "service": command.service,
-        "network_time": command.network_time,
-        "network_time_raw": command.network_time_raw,
-        "fields": [list(pair) for pair in command.fields],
-        "expires_at_us": expires_at_us,
-        "taken": isinstance(command, Post) and command.taken,
-    }
-
-
-def _void_content(row: sqlite3.Row, command: Void, reason: str) -> Dict[str, Any]:
-    return {
-        "number": row["number"],
-        "amount_minor": row["amount_minor"],
-        "currency": row["currency"],
-        "service": row["service"],
-        "network_time": "",
-        "network_time_raw": "",
-        "fields": [],
-        "reason": reason,
-        "void_txn": command.void_txn,
-        "was_posted": row["state"] == POSTED,
-    }
+    return tellings.told(told_again(connection, contract, row, case.now_us), contract, case.now_us)
