@@ -40,7 +40,7 @@ test: $(DEV_STAMP)
 	$(BIN)/python -m pytest $(ARGS)
 
 faults: $(DEV_STAMP)
-	KVIT_FAULTS=full $(BIN)/python -m pytest tests/faults -q $(ARGS)
+	KVIT_FAULTS=full $(BIN)/python -m pytest tests/faults tests/files/statements/test_memory.py -q $(ARGS)
 
 mutations: $(DEV_STAMP)
 	$(BIN)/python -m tests.mutations $(ARGS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import sys
 from typing import TYPE_CHECKING
 
@@ -23,16 +24,14 @@ def _load(first: str) -> typer.Typer:
     """
     gc.disable()
     try:
-        from kvit.cli.root import RECEIVABLES, make_root
+        from kvit.cli.root import ROOMS, make_root
 
-        if first not in RECEIVABLES:
+        if first not in ROOMS:
             from kvit.cli.app import app
 
             return app
-        from kvit.cli import receivables
-
         root = make_root()
-        receivables.register(root)
+        importlib.import_module(f"kvit.cli.{ROOMS[first]}").register(root)
         return root
     finally:
         gc.freeze()

@@ -6,8 +6,14 @@ import typer
 
 from kvit import __version__
 
-#: First words of commands that are all in ``kvit.cli.receivables``: for them nothing else is loaded.
-RECEIVABLES = frozenset({"account", "charge", "balance"})
+#: First word of a command -> the module that has all commands which begin so: nothing else is loaded for it.
+ROOMS = {
+    "account": "receivables", "charge": "receivables", "balance": "receivables", "agreement": "agreements",
+    "payment": "payments", "suspense": "suspense", "quarantine": "quarantine", "rule": "rules",
+    "import": "imports", "preset": "presets", "register": "register_room", "statement": "register_room",
+    "file": "files", "channel": "channels", "run-due": "channels", "reconcile": "reconciling", "settlement": "settlements",
+    "period": "periods", "export": "exports",
+}  # fmt: skip
 
 
 def make_root() -> typer.Typer:
