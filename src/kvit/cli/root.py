@@ -11,7 +11,8 @@ ROOMS = {
     "account": "receivables", "charge": "receivables", "balance": "receivables", "agreement": "agreements",
     "payment": "payments", "suspense": "suspense", "quarantine": "quarantine", "rule": "rules",
     "import": "imports", "preset": "presets", "register": "register_room", "statement": "register_room",
-    "file": "files", "channel": "channels", "run-due": "channels", "reconcile": "reconciling", "settlement": "settlements",
+    "file": "files", "channel": "channels", "run-due": "channels",
+    "reconcile": "reconciling", "settlement": "settlements",
     "period": "periods", "export": "exports",
 }  # fmt: skip
 
