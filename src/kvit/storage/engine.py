@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -143,11 +144,22 @@ def _open_postgres(url: URL, answer_timeout_s: float | None) -> Database:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """The driver's "I am unwell" as our own fault."""
+    """The driver's "I am unwell" as our own fault, also where the driver was spoken to directly."""
     try:
         yield
     except OperationalError as error:
         raise DatabaseUnavailable(f"the database is not available: {_first_line(error)}") from error
+    except Exception as error:
+        if not _is_unwell(error):
+            raise
+        raise DatabaseUnavailable(f"the database is not available: {error}") from error
+
+
+def _is_unwell(error: Exception) -> bool:
+    if isinstance(error, sqlite.OperationalError):
+        return True
+    psycopg = sys.modules.get("psycopg")  # an SQLite file needs no PostgreSQL driver
+    return psycopg is not None and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
 
 
 def _first_line(error: DBAPIError) -> str:
