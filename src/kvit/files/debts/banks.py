@@ -14,7 +14,7 @@ from kvit.files.base import Option
 from kvit.files.debts.base import DebtFormat, file_name_problem, name_values, put_in
 from kvit.files.debts.dbf_table import dbf_format, dbf_options
 from kvit.files.debts.fields import column_problems, details_of
-from kvit.files.debts.text_table import Layout, TextWriter, text_options
+from kvit.files.debts.text_table import Layout, TextWriter, comma_problem, text_options
 
 PRIVATBANK_COLUMNS: Pairs = (("N_DOGOV", "number"), ("FIO_PLAT", "name"), ("SUMMA", "amount"))
 OSCHADBANK_COLUMNS: Pairs = (("ABCOUNT", "number"), ("FIO", "name"), ("SUMM", "amount"))
@@ -31,8 +31,8 @@ def _check(options: Mapping[str, str], columns: Pairs) -> Mapping[str, str]:
     reason = file_name_problem(options["file_name"])
     if reason:
         found["options.file_name"] = reason
-    if options["delimiter"] == "comma" and options["decimal"] == "comma" and options["amounts"] == "major":
-        found["options.decimal"] = "sums with a comma cannot stand between commas"
+    if reason := comma_problem(options):
+        found["options.decimal"] = reason
     return found
 
 

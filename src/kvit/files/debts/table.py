@@ -13,7 +13,7 @@ from kvit.domain.file_terms import Pairs
 from kvit.files.base import Option
 from kvit.files.debts.base import DebtFormat, file_name_problem, name_values, put_in, template_problem
 from kvit.files.debts.fields import column_problems, details_of
-from kvit.files.debts.text_table import LINE_VALUES, Layout, TextWriter, text_options
+from kvit.files.debts.text_table import LINE_VALUES, Layout, TextWriter, comma_problem, text_options
 
 #: The columns where the agreement names none. No address: the least that lets the payer recognise himself.
 COLUMNS: Pairs = (
@@ -50,8 +50,8 @@ def check(options: Mapping[str, str], columns: Pairs) -> Mapping[str, str]:
     reason = file_name_problem(options["file_name"])
     if reason:
         found["options.file_name"] = reason
-    if options["delimiter"] == "comma" and options["decimal"] == "comma" and options["amounts"] == "major":
-        found["options.decimal"] = "sums with a comma cannot stand between commas"
+    if reason := comma_problem(options):
+        found["options.decimal"] = reason
     return found
 
 

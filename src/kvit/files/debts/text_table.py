@@ -127,3 +127,9 @@ def _quoted(cell: str) -> str:
 def guarded(cell: str) -> str:
     """A cell that a spreadsheet shows and does not run."""
     return "'" + cell if cell.startswith(("=", "+", "-", "@", "\t")) else cell
+
+
+def comma_problem(options: Mapping[str, str]) -> str:
+    """Why these options cannot be told apart in the file; empty where they can."""
+    commas = options["delimiter"] == "comma" and options["decimal"] == "comma"
+    return "sums with a comma cannot stand between commas" if commas and options["amounts"] == "major" else ""
